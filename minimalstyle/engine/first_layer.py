@@ -1,0 +1,155 @@
+"""The pre-processing and the first convolution: 3 input channels are too few for Winograd.
+
+Forward, the 27 inputs of each pixel are laid side by side (im2col) and multiplied with the
+filters. Backward, the gradient of each pixel is multiplied with the transposed filters, and the
+27 results are gathered where they came from.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import kernel
+from .maps import Floats, Map, aligned, padded_channels
+from .product import COLUMNS, ROWS, multiply
+from .simd import LANES, load, store, where_greater, zero
+
+__all__ = ["ROW_BLOCK", "FirstLayer", "backward", "convolve_relu", "first_layer", "preprocess"]
+
+TAPS = 27
+ROW_BLOCK = 16  # rows of a block; the backward pass repeats two rows of products for each
+_STRIP = 8 * ROWS  # pixels whose products stay in the first-level cache
+
+
+class FirstLayer(NamedTuple):
+    """`x = A rgb + a`, then a 3x3 convolution of x with 3 input channels."""
+
+    colour: Floats  # A', (3, 3): from RGB to the values the network was trained on
+    offset: Floats  # a, (3,)
+    filters: Floats  # (27, C) in panels of COLUMNS output channels
+    transposed: Floats  # (C, 27) in panels of COLUMNS inputs, the last ones filled up with zeros
+    bias: Floats  # (C,)
+
+
+def first_layer(colour: Floats, offset: Floats, weight: Floats, bias: Floats) -> FirstLayer:
+    """Pack the weights: `colour` (3, 3), `offset` (3,), `weight` (3, 3, 3, C), `bias` (C,)."""
+    channels = padded_channels(weight.shape[3])
+    flat = np.zeros((TAPS, channels), np.float32)
+    flat[:, : weight.shape[3]] = weight.reshape(TAPS, -1)
+    wide = np.zeros((channels, padded_channels(TAPS)), np.float32)
+    wide[:, :TAPS] = flat.T
+    filled = aligned(channels)
+    filled[: len(bias)] = bias
+    return FirstLayer(
+        np.ascontiguousarray(colour, np.float32),
+        np.ascontiguousarray(offset, np.float32),
+        _panels(flat),
+        _panels(wide),
+        filled,
+    )
+
+
+def _panels(matrix: Floats) -> Floats:
+    rows = len(matrix)
+    packed = aligned(matrix.size)
+    packed.reshape(-1, rows, COLUMNS)[...] = matrix.reshape(rows, -1, COLUMNS).transpose(1, 0, 2)
+    return packed
+
+
+def scratch(width: int, channels: int) -> Floats:
+    """Memory of one thread."""
+    backward = (ROW_BLOCK + 2) * (width + ROWS) * padded_channels(TAPS)
+    forward = _STRIP * (TAPS + channels)
+    return aligned(max(backward, forward))
+
+
+@kernel
+def preprocess(block, image, layer, x):
+    """`ROW_BLOCK` rows of x = A image + a, from (H, W, 3) into a map of 3 channels."""
+    for row in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, x.height)):
+        at = (row + 1) * x.pitch + 3
+        for column in range(x.width):
+            for c in range(3):
+                value = layer.offset[c]
+                for k in range(3):
+                    value += layer.colour[k, c] * np.float32(image[row, column, k])
+                x.data[at + 3 * column + c] = value
+
+
+@kernel
+def convolve_relu(block, x, layer, y, scratch):
+    """`ROW_BLOCK` rows of y = max(x * g + bias, 0)."""
+    inputs = scratch[: _STRIP * TAPS]
+    products = scratch[_STRIP * TAPS :]
+    channels = y.channels
+    for row in range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, y.height)):
+        for left in range(0, y.width, _STRIP):
+            pixels = min(_STRIP, y.width - left)
+            for pixel in range(pixels):
+                for k in range(3):
+                    at = (row + k) * x.pitch + 3 * (left + pixel)
+                    nine = x.data[at : at + 9]
+                    to = inputs[pixel * TAPS + 9 * k : pixel * TAPS + 9 * k + 9]
+                    for i in range(9):
+                        to[i] = nine[i]
+            for p in range(0, channels, COLUMNS):
+                for pixel in range(0, pixels, ROWS):
+                    multiply(
+                        inputs[pixel * TAPS :],
+                        TAPS,
+                        1,
+                        layer.filters[p * TAPS :],
+                        COLUMNS,
+                        products[pixel * channels + p :],
+                        channels,
+                        TAPS,
+                        False,
+                    )
+            at = (row + 1) * y.pitch + (left + 1) * channels
+            for pixel in range(pixels):
+                for c in range(0, channels, LANES):
+                    value = load(products, pixel * channels + c) + load(layer.bias, c)
+                    value = where_greater(value, zero(), value, zero())
+                    store(y.data, at + pixel * channels + c, value)
+
+
+@kernel
+def backward(block, dy, layer, gradient, scratch):
+    """`ROW_BLOCK` rows of the gradient of the image, (H, W, 3) float32."""
+    channels = dy.channels
+    taps = layer.transposed.size // channels
+    row_size = (dy.width + ROWS) * taps
+    first = block * ROW_BLOCK
+    last = min(first + ROW_BLOCK, dy.height)
+    for row in range(max(first - 1, 0), min(last + 1, dy.height)):
+        source = dy.data[(row + 1) * dy.pitch + channels :]
+        target = scratch[(row - first + 1) * row_size :]
+        for p in range(0, taps, COLUMNS):
+            for pixel in range(0, dy.width, ROWS):
+                multiply(
+                    source[pixel * channels :],
+                    channels,
+                    1,
+                    layer.transposed[p * channels :],
+                    COLUMNS,
+                    target[pixel * taps + p :],
+                    taps,
+                    channels,
+                    False,
+                )
+    for row in range(first, last):
+        for column in range(dy.width):
+            d0 = d1 = d2 = np.float32(0)
+            # Output pixel (row + 1 - i, column + 1 - j) has read this pixel through tap (i, j).
+            for i in range(max(0, row + 2 - dy.height), min(3, row + 2)):
+                for j in range(max(0, column + 2 - dy.width), min(3, column + 2)):
+                    at = (row - first + 2 - i) * row_size
+                    at += (column + 1 - j) * taps + 9 * i + 3 * j
+                    three = scratch[at : at + 3]
+                    d0 += three[0]
+                    d1 += three[1]
+                    d2 += three[2]
+            for k in range(3):
+                gradient[row, column, k] = (
+                    layer.colour[k, 0] * d0 + layer.colour[k, 1] * d1 + layer.colour[k, 2] * d2
+                )

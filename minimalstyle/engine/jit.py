@@ -1,0 +1,60 @@
+"""How every kernel of the engine is compiled: the only place with Numba's flags.
+
+Kernels release the GIL, so that plain Python threads run them side by side (`threads`), and are
+cached on disk, so that only the first run on a machine compiles them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numba
+from numba.core import event
+
+__all__ = ["inlined", "kernel", "notify_compilation"]
+
+# `fastmath` lets LLVM reorder sums, which vector instructions need. "nnan" and "ninf" are left
+# out: an overflow must stay visible as inf or NaN in the loss instead of becoming undefined.
+_FLAGS = {
+    "nogil": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+    "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
+}
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` at its first call and keep the result on disk where that is possible."""
+    try:
+        return numba.njit(cache=True, **_FLAGS)(function)
+    except RuntimeError:  # Numba found no folder to write its cache to
+        return numba.njit(**_FLAGS)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` into the kernels that call it."""
+    return numba.njit(inline="always", **_FLAGS)(function)
+
+
+class _FirstCompilation(event.Listener):
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        self.notify: Callable[[str], None] | None = notify
+
+    def on_start(self, event: Any) -> None:
+        if self.notify is not None:
+            notify, self.notify = self.notify, None
+            notify("compiling kernels, first run only (about half a minute)")
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+@contextmanager
+def notify_compilation(notify: Callable[[str], None]) -> Iterator[None]:
+    """Call `notify` with one line when a kernel must be compiled, and is not in the cache."""
+    listener = _FirstCompilation(notify)
+    event.register("numba:compile", listener)
+    try:
+        yield
+    finally:
+        event.unregister("numba:compile", listener)

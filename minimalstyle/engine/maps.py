@@ -1,0 +1,87 @@
+"""Feature maps as the kernels see them: channels-last with a border of zeros."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .product import COLUMNS, ROWS
+
+__all__ = ["TILE", "Map", "clear_border", "empty", "inside", "padded_channels", "size"]
+
+Floats = npt.NDArray[np.float32]
+
+TILE = 4  # Winograd F(4x4, 3x3) writes tiles of 4x4 pixels and reads 6x6
+_ALIGNMENT = 64  # a cache line
+
+
+class Map(NamedTuple):
+    """A feature map of `height` x `width` pixels with `channels` values each, in flat memory.
+
+    One pixel of zeros stands above and left of it, and enough zeros right of and below it for
+    whole tiles, so that kernels need no case for the edge of the picture. Pixel (y, x) starts at
+    `data[(y + 1) * pitch + (x + 1) * channels]`.
+    """
+
+    data: Floats
+    height: int
+    width: int
+    channels: int
+    pitch: int
+
+
+def padded_channels(channels: int) -> int:
+    """Channels rounded up to whole panels of a matrix product; the added ones stay 0."""
+    return -(-channels // COLUMNS) * COLUMNS
+
+
+def _pixels(length: int) -> int:
+    return -(-length // TILE) * TILE + 2
+
+
+def size(height: int, width: int, channels: int) -> int:
+    """float32 values in the memory of a map."""
+    # The last block of rows of a matrix product may read past the last pixel.
+    return (_pixels(height) * _pixels(width) + ROWS) * channels
+
+
+def aligned(length: int, dtype: type = np.float32) -> npt.NDArray:
+    """Zeros that start at a cache line, so that no vector load straddles two."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(length * item + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + length * item].view(dtype)
+
+
+def empty(height: int, width: int, channels: int, memory: Floats | None = None) -> Map:
+    """A map in fresh memory, all zeros, or in the given `memory`, whose border is cleared."""
+    pitch = _pixels(width) * channels
+    length = size(height, width, channels)
+    if memory is None:
+        return Map(aligned(length), height, width, channels, pitch)
+    feature_map = Map(memory[:length], height, width, channels, pitch)
+    clear_border(feature_map)
+    return feature_map
+
+
+def _grid(feature_map: Map) -> Floats:
+    rows, columns = _pixels(feature_map.height), _pixels(feature_map.width)
+    values = rows * columns * feature_map.channels
+    return feature_map.data[:values].reshape(rows, columns, feature_map.channels)
+
+
+def clear_border(feature_map: Map) -> None:
+    """Set everything outside the pixels to 0, and what an odd size leaves without a 2x2 window."""
+    grid = _grid(feature_map)
+    bottom = feature_map.height // 2 * 2 + 1
+    right = feature_map.width // 2 * 2 + 1
+    grid[0] = 0
+    grid[bottom:] = 0
+    grid[:, 0] = 0
+    grid[:, right:] = 0
+    feature_map.data[grid.size :] = 0
+
+
+def inside(feature_map: Map) -> Floats:
+    """View of the pixels, (height, width, channels)."""
+    return _grid(feature_map)[1 : feature_map.height + 1, 1 : feature_map.width + 1]

@@ -1,0 +1,200 @@
+"""What the losses need at a tapped layer: sums over positions, and gradients that follow from them.
+
+A loss that depends on the features through their first and second moments and through their
+squared distance to a target has a gradient that is affine in the features: `F S + b + w (F - P)`.
+Gram, mean-and-covariance and content losses are all of this kind.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import inlined, kernel
+from .maps import Floats, Map, aligned
+from .product import COLUMNS, ROWS, multiply
+from .simd import LANES, load, store, where_greater, zero
+from .threads import Threads
+
+__all__ = ["Tap", "add_tap", "affine_gradient", "moments", "squared_distance", "tap", "tap_gradient"]
+
+_GROUP = 4 * ROWS  # rows of the second moment that one block sums up
+_DEPTH = 64  # pixels whose features stay in the first-level cache meanwhile
+_VALUES = 1 << 16  # values of a block of `squared_distance`
+
+
+class Tap(NamedTuple):
+    """The gradient `F S + b + w (F - P)` at a tapped map F.
+
+    `matrix` holds S in panels of COLUMNS columns, or is empty; `target` is the memory of P, a map
+    of the same shape as F, or empty.
+    """
+
+    matrix: Floats
+    shift: Floats
+    target: Floats
+    factor: float
+
+
+def tap(
+    matrix: Floats | None = None,
+    shift: Floats | None = None,
+    target: Map | None = None,
+    factor: float = 0.0,
+) -> Tap:
+    """Make a `Tap` from S (C, C), b (C,), P and w."""
+    nothing = np.empty(0, np.float32)
+    if matrix is None:
+        panels = nothing
+    else:
+        channels = len(matrix)
+        panels = aligned(matrix.size)
+        panels.reshape(-1, channels, COLUMNS)[...] = matrix.reshape(
+            channels, -1, COLUMNS
+        ).transpose(1, 0, 2)
+        shift = np.zeros(channels, np.float32) if shift is None else shift.astype(np.float32)
+    return Tap(
+        panels,
+        nothing if shift is None else shift,
+        nothing if target is None else target.data,
+        float(factor) if target is not None else 0.0,
+    )
+
+
+# ------------------------------------------------------------------------------------ moments
+
+
+@kernel
+def _add_moments(block, f, groups, chunks, sums, products):
+    """Sums over one chunk of positions: all of F, and `_GROUP` rows of the upper half of F'F."""
+    chunk, group = block // groups, block % groups
+    channels = f.channels
+    pixels = f.height * (f.pitch // channels)  # the border between two rows adds nothing
+    begin, end = chunk * pixels // chunks, (chunk + 1) * pixels // chunks
+    if group == 0:
+        for c in range(0, channels, LANES):
+            total = zero()
+            for pixel in range(begin, end):
+                total += load(f.data, f.pitch + pixel * channels + c)
+            store(sums, chunk * channels + c, total)
+    own = products[chunk * groups * _GROUP * channels :]
+    for start in range(begin, end, _DEPTH):
+        depth = min(_DEPTH, end - start)
+        pixel = f.data[f.pitch + start * channels :]
+        for row in range(group * _GROUP, (group + 1) * _GROUP, ROWS):
+            for column in range(row // COLUMNS * COLUMNS, channels, COLUMNS):
+                multiply(
+                    pixel[row:],
+                    1,
+                    channels,
+                    pixel[column:],
+                    channels,
+                    own[row * channels + column :],
+                    channels,
+                    depth,
+                    start > begin,
+                )
+
+
+@kernel
+def _finish_moments(f, groups, chunks, sums, products, mean, second):
+    """Add the chunks, in order, divide by the number of positions, and mirror."""
+    channels = f.channels
+    positions = f.height * f.width
+    for c in range(channels):
+        total = 0.0
+        for chunk in range(chunks):
+            total += sums[chunk * channels + c]
+        mean[c] = total / positions
+    for row in range(channels):
+        for column in range(row, channels):
+            total = 0.0
+            for chunk in range(chunks):
+                total += products[(chunk * groups * _GROUP + row) * channels + column]
+            second[row, column] = total / positions
+            second[column, row] = second[row, column]
+
+
+def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
+    """Mean F'1 / N and second moment F'F / N (the Gram matrix) of a map.
+
+    Returns
+    -------
+    mean : (C,) float32
+    second : (C, C) float32
+    """
+    channels = f.channels
+    groups = -(-channels // _GROUP)
+    chunks = max(1, 1024 // channels)
+    sums = aligned(chunks * channels)
+    products = aligned(chunks * groups * _GROUP * channels + COLUMNS)
+    threads.run(_add_moments, chunks * groups, f, groups, chunks, sums, products)
+    mean = np.empty(channels, np.float32)
+    second = np.empty((channels, channels), np.float32)
+    _finish_moments(f, groups, chunks, sums, products, mean, second)
+    return mean, second
+
+
+# ----------------------------------------------------------------------------------- distance
+
+
+@kernel
+def _add_squared_distance(block, f, p, sums):
+    total = 0.0
+    begin, end = block * _VALUES, min((block + 1) * _VALUES, f.size)
+    x, y = f[begin:end], p[begin:end]
+    for i in range(x.size):
+        difference = x[i] - y[i]
+        total += difference * difference
+    sums[block] = total
+
+
+def squared_distance(f: Map, p: Map, threads: Threads) -> float:
+    """||F - P||^2 of two maps of the same shape; their borders are zeros."""
+    blocks = -(-f.data.size // _VALUES)
+    sums = np.empty(blocks)
+    threads.run(_add_squared_distance, blocks, f.data, p.data, sums)
+    return float(sums.sum())
+
+
+# ----------------------------------------------------------------------------------- gradient
+
+
+@kernel
+def affine_gradient(features, pixels, channels, tap, gradient):
+    """F S for `pixels` pixels side by side, written by whole blocks of `ROWS` pixels."""
+    for p in range(0, channels, COLUMNS):
+        panel = tap.matrix[p * channels :]
+        for pixel in range(0, pixels, ROWS):
+            row = pixel * channels
+            multiply(
+                features[row:], channels, 1, panel, COLUMNS, gradient[row + p :], channels,
+                channels, False,
+            )
+
+
+@inlined
+def add_tap(value, features, at, tap, gradient, at_gradient, c):
+    """Add the tap's gradient of one vector of channels to `value`."""
+    if tap.matrix.size > 0:
+        value = value + load(gradient, at_gradient) + load(tap.shift, c)
+    if tap.target.size > 0:
+        value = value + tap.factor * (load(features, at) - load(tap.target, at))
+    return value
+
+
+@kernel
+def tap_gradient(row, f, tap, masked, accumulate, df, scratch):
+    """One row of df = F S + b + w (F - P), only where f > 0 if `masked`; df may be f itself."""
+    channels = f.channels
+    start = (row + 1) * f.pitch + channels
+    if tap.matrix.size > 0:
+        affine_gradient(f.data[start:], f.width, channels, tap, scratch)
+    for x in range(f.width):
+        for c in range(0, channels, LANES):
+            at = start + x * channels + c
+            value = add_tap(zero(), f.data, at, tap, scratch, x * channels + c, c)
+            if masked:
+                value = where_greater(load(f.data, at), zero(), value, zero())
+            if accumulate:
+                value = value + load(df.data, at)
+            store(df.data, at, value)

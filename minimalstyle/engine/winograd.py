@@ -1,0 +1,381 @@
+"""3x3 convolution by Winograd's F(4x4, 3x3), forward and backward, with what follows it fused in.
+
+A tile of 4x4 outputs is `A^T [(G g G^T) * (B^T d B)] A` for a filter g and the 6x6 inputs d
+(Lavin and Gray 2016, "Fast algorithms for convolutional neural networks"). Summed over the input
+channels, the product becomes 36 small matrix products, with a quarter of the multiplications of
+the direct sum. The backward pass is the same with flipped and transposed filters.
+
+Each kernel handles one block of tiles: transform the inputs (V), multiply with the transformed
+filters (M), transform the products back, and finish the values while they are still in the cache.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import inlined, kernel
+from .maps import TILE, Floats, aligned
+from .pooling import max_window, mean_window, scatter_window
+from .product import COLUMNS, ROWS, multiply
+from .simd import LANES, load, store, where_greater, zero
+from .taps import add_tap, affine_gradient
+
+FREQUENCIES = 36
+_TILES = 48  # tiles of a block: its V and M stay in the cache, its share of the filters is reused
+_TILES_WITH_SLACK = _TILES + ROWS
+_PADDING = 80  # floats between tiles, so that their rows do not compete for the same cache lines
+
+# ---------------------------------------------------------------- the three transforms, in 1-D
+
+
+@inlined
+def _input_transform(d0, d1, d2, d3, d4, d5):
+    """B^T d."""
+    a = d4 - 4.0 * d2
+    b = d3 - 4.0 * d1
+    c = d4 - d2
+    d = 2.0 * (d3 - d1)
+    return 4.0 * d0 - 5.0 * d2 + d4, a + b, a - b, c + d, c - d, 4.0 * d1 - 5.0 * d3 + d5
+
+
+@inlined
+def _filter_transform(g0, g1, g2):
+    """G g."""
+    a = (-1.0 / 6.0) * (g0 + g2)
+    b = (1.0 / 24.0) * g0 + (1.0 / 6.0) * g2
+    c = (1.0 / 6.0) * g1
+    d = (1.0 / 12.0) * g1
+    return 0.25 * g0, a - c, a + c, b + d, b - d, g2
+
+
+@inlined
+def _output_transform(m0, m1, m2, m3, m4, m5):
+    """A^T m."""
+    a = m1 + m2
+    b = m1 - m2
+    c = m3 + m4
+    d = m3 - m4
+    return m0 + a + c, b + 2.0 * d, a + 4.0 * c, b + 8.0 * d + m5
+
+
+# ------------------------------------------------------------------------------------- filters
+
+
+class Filters(NamedTuple):
+    """Filters in the Winograd domain: for each frequency, panels of COLUMNS output channels.
+
+    `data[((frequency * outputs / COLUMNS + panel) * inputs + c) * COLUMNS + j]`.
+    """
+
+    data: Floats
+    inputs: int
+    outputs: int
+
+
+def empty_filters(inputs: int, outputs: int) -> Filters:
+    """Memory for the transformed filters of `inputs` to `outputs` (padded) channels."""
+    return Filters(aligned(FREQUENCIES * inputs * outputs), inputs, outputs)
+
+
+@kernel
+def transform_filters(block, weight, filters):
+    """G g G^T for one panel of output channels of `weight`, flat (3, 3, inputs, outputs)."""
+    inputs, outputs = filters.inputs, filters.outputs
+    step = outputs // COLUMNS * inputs * COLUMNS  # from one frequency to the next
+    rows = np.empty(18 * LANES, np.float32)
+    for c in range(inputs):
+        for half in range(0, COLUMNS, LANES):
+            source = c * outputs + block * COLUMNS + half
+            target = (block * inputs + c) * COLUMNS + half
+            for j in range(3):
+                g = _filter_transform(
+                    load(weight, source + (0 + j) * inputs * outputs),
+                    load(weight, source + (3 + j) * inputs * outputs),
+                    load(weight, source + (6 + j) * inputs * outputs),
+                )
+                store(rows, (0 + j) * LANES, g[0])
+                store(rows, (3 + j) * LANES, g[1])
+                store(rows, (6 + j) * LANES, g[2])
+                store(rows, (9 + j) * LANES, g[3])
+                store(rows, (12 + j) * LANES, g[4])
+                store(rows, (15 + j) * LANES, g[5])
+            for i in range(6):
+                u = _filter_transform(
+                    load(rows, (3 * i + 0) * LANES),
+                    load(rows, (3 * i + 1) * LANES),
+                    load(rows, (3 * i + 2) * LANES),
+                )
+                store(filters.data, target + (6 * i + 0) * step, u[0])
+                store(filters.data, target + (6 * i + 1) * step, u[1])
+                store(filters.data, target + (6 * i + 2) * step, u[2])
+                store(filters.data, target + (6 * i + 3) * step, u[3])
+                store(filters.data, target + (6 * i + 4) * step, u[4])
+                store(filters.data, target + (6 * i + 5) * step, u[5])
+
+
+# --------------------------------------------------------------------------- a block of tiles
+
+
+class Tiling(NamedTuple):
+    """Which tiles of a map make up a block. It depends on the map alone, never on the machine."""
+
+    columns: int
+    tiles: int
+    block: int
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.tiles // self.block)
+
+
+def tiling(height: int, width: int) -> Tiling:
+    """Equal blocks of at most about `_TILES` tiles, an even number of them where possible."""
+    rows, columns = -(-height // TILE), -(-width // TILE)
+    tiles = rows * columns
+    blocks = -(-tiles // _TILES)
+    blocks += blocks % 2
+    block = -(-tiles // max(blocks, 1))
+    return Tiling(columns, tiles, -(-block // ROWS) * ROWS)
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread for one block."""
+
+    inputs: Floats  # V: tile, frequency, input channel
+    products: Floats  # M: tile, frequency, output channel
+    rows: Floats  # a tile between the two passes of a transform
+    tile: Floats  # 4x4 outputs of one vector of channels
+
+
+def scratch(inputs: int, outputs: int) -> Scratch:
+    """Scratch for convolutions of at most `inputs` and `outputs` (padded) channels."""
+    return Scratch(
+        aligned(_TILES_WITH_SLACK * (FREQUENCIES * inputs + _PADDING)),
+        aligned(_TILES_WITH_SLACK * (FREQUENCIES * outputs + _PADDING)),
+        aligned(FREQUENCIES * LANES),
+        aligned(TILE * TILE * LANES),
+    )
+
+
+@inlined
+def _transform_tile(x, source, pitch, pixel, rows, target, v):
+    """B^T d B of one tile of one vector of channels, `target` and on in `v`, `pixel` apart."""
+    for j in range(6):
+        at = source + j * pixel
+        t = _input_transform(
+            load(x, at),
+            load(x, at + pitch),
+            load(x, at + 2 * pitch),
+            load(x, at + 3 * pitch),
+            load(x, at + 4 * pitch),
+            load(x, at + 5 * pitch),
+        )
+        store(rows, (0 + j) * LANES, t[0])
+        store(rows, (6 + j) * LANES, t[1])
+        store(rows, (12 + j) * LANES, t[2])
+        store(rows, (18 + j) * LANES, t[3])
+        store(rows, (24 + j) * LANES, t[4])
+        store(rows, (30 + j) * LANES, t[5])
+    for i in range(6):
+        at = 6 * i * LANES
+        t = _input_transform(
+            load(rows, at),
+            load(rows, at + LANES),
+            load(rows, at + 2 * LANES),
+            load(rows, at + 3 * LANES),
+            load(rows, at + 4 * LANES),
+            load(rows, at + 5 * LANES),
+        )
+        at = target + 6 * i * pixel
+        store(v, at, t[0])
+        store(v, at + pixel, t[1])
+        store(v, at + 2 * pixel, t[2])
+        store(v, at + 3 * pixel, t[3])
+        store(v, at + 4 * pixel, t[4])
+        store(v, at + 5 * pixel, t[5])
+
+
+@kernel
+def _products(x, filters, tiling, first, tiles, scratch):
+    """M = V U for `tiles` tiles of `x`."""
+    inputs, outputs = filters.inputs, filters.outputs
+    v, m = scratch.inputs, scratch.products
+    v_tile = FREQUENCIES * inputs + _PADDING
+    m_tile = FREQUENCIES * outputs + _PADDING
+    for t in range(tiles):
+        y = TILE * ((first + t) // tiling.columns)
+        column = TILE * ((first + t) % tiling.columns)
+        source = y * x.pitch + column * inputs
+        for c in range(0, inputs, LANES):
+            _transform_tile(x.data, source + c, x.pitch, inputs, scratch.rows, t * v_tile + c, v)
+    for f in range(FREQUENCIES):
+        for p in range(0, outputs, COLUMNS):
+            u = filters.data[(f * outputs + p) * inputs :]
+            for t in range(0, tiles, ROWS):
+                a = v[t * v_tile + f * inputs :]
+                c = m[t * m_tile + f * outputs + p :]
+                multiply(a, v_tile, 1, u, COLUMNS, c, m_tile, inputs, False)
+
+
+@inlined
+def _transform_back(m, source, outputs, rows, tile):
+    """A^T M A of one tile of one vector of channels into `tile`, row by row."""
+    for j in range(6):
+        at = source + j * outputs
+        t = _output_transform(
+            load(m, at),
+            load(m, at + 6 * outputs),
+            load(m, at + 12 * outputs),
+            load(m, at + 18 * outputs),
+            load(m, at + 24 * outputs),
+            load(m, at + 30 * outputs),
+        )
+        store(rows, (0 + j) * LANES, t[0])
+        store(rows, (6 + j) * LANES, t[1])
+        store(rows, (12 + j) * LANES, t[2])
+        store(rows, (18 + j) * LANES, t[3])
+    for i in range(4):
+        at = 6 * i * LANES
+        t = _output_transform(
+            load(rows, at),
+            load(rows, at + LANES),
+            load(rows, at + 2 * LANES),
+            load(rows, at + 3 * LANES),
+            load(rows, at + 4 * LANES),
+            load(rows, at + 5 * LANES),
+        )
+        at = 4 * i * LANES
+        store(tile, at, t[0])
+        store(tile, at + LANES, t[1])
+        store(tile, at + 2 * LANES, t[2])
+        store(tile, at + 3 * LANES, t[3])
+
+
+# ------------------------------------------------------------------------------------ kernels
+
+
+@kernel
+def convolve_relu(block, x, filters, bias, tiling, y, scratch):
+    """y = max(x * g + bias, 0)."""
+    first = block * tiling.block
+    tiles = min(tiling.block, tiling.tiles - first)
+    _products(x, filters, tiling, first, tiles, scratch)
+    for t in range(tiles):
+        top = TILE * ((first + t) // tiling.columns)
+        left = TILE * ((first + t) % tiling.columns)
+        at = (top + 1) * y.pitch + (left + 1) * y.channels
+        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        for c in range(0, y.channels, LANES):
+            _transform_back(scratch.products, m + c, y.channels, scratch.rows, scratch.tile)
+            b = load(bias, c)
+            for i in range(min(TILE, y.height - top)):
+                for j in range(min(TILE, y.width - left)):
+                    value = load(scratch.tile, (TILE * i + j) * LANES) + b
+                    value = where_greater(value, zero(), value, zero())
+                    store(y.data, at + i * y.pitch + j * y.channels + c, value)
+
+
+@kernel
+def convolve_relu_pool(block, x, filters, bias, tiling, average, z, code, scratch):
+    """z = pool(max(x * g + bias, 0)); `code` keeps which pixels of a window get its gradient."""
+    first = block * tiling.block
+    tiles = min(tiling.block, tiling.tiles - first)
+    _products(x, filters, tiling, first, tiles, scratch)
+    for t in range(tiles):
+        top = TILE // 2 * ((first + t) // tiling.columns)
+        left = TILE // 2 * ((first + t) % tiling.columns)
+        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        for c in range(0, z.channels, LANES):
+            _transform_back(scratch.products, m + c, z.channels, scratch.rows, scratch.tile)
+            b = load(bias, c)
+            for i in range(min(TILE // 2, z.height - top)):
+                for j in range(min(TILE // 2, z.width - left)):
+                    at = (2 * TILE * i + 2 * j) * LANES
+                    window = (
+                        load(scratch.tile, at) + b,
+                        load(scratch.tile, at + LANES) + b,
+                        load(scratch.tile, at + TILE * LANES) + b,
+                        load(scratch.tile, at + (TILE + 1) * LANES) + b,
+                    )
+                    to = (top + i + 1) * z.pitch + (left + j + 1) * z.channels + c
+                    to_code = ((top + i) * z.width + left + j) * z.channels + c
+                    if average:
+                        mean_window(window, z.data, to, code, to_code)
+                    else:
+                        max_window(window, z.data, to, code, to_code)
+
+
+@kernel
+def backward_relu(block, dy, filters, tiling, f, tap, scratch):
+    """df = (dy * g' + gradient of the tap at f) where f > 0, written over the features `f`."""
+    first = block * tiling.block
+    tiles = min(tiling.block, tiling.tiles - first)
+    _products(dy, filters, tiling, first, tiles, scratch)
+    channels = f.channels
+    area = TILE * TILE
+    features = scratch.inputs[: _TILES_WITH_SLACK * area * channels]
+    gradient = scratch.inputs[_TILES_WITH_SLACK * area * channels :]
+    if tap.matrix.size > 0:
+        # The features of the block side by side; V is no longer needed.
+        for t in range(tiles):
+            top = TILE * ((first + t) // tiling.columns)
+            left = TILE * ((first + t) % tiling.columns)
+            for i in range(TILE):
+                at = (top + i + 1) * f.pitch + (left + 1) * channels
+                to = (t * area + i * TILE) * channels
+                for k in range(0, TILE * channels, LANES):
+                    store(features, to + k, load(f.data, at + k))
+        affine_gradient(features, tiles * area, channels, tap, gradient)
+    for t in range(tiles):
+        top = TILE * ((first + t) // tiling.columns)
+        left = TILE * ((first + t) % tiling.columns)
+        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        for c in range(0, channels, LANES):
+            _transform_back(scratch.products, m + c, channels, scratch.rows, scratch.tile)
+            for i in range(min(TILE, f.height - top)):
+                for j in range(min(TILE, f.width - left)):
+                    at = (top + i + 1) * f.pitch + (left + j + 1) * channels + c
+                    value = load(scratch.tile, (TILE * i + j) * LANES)
+                    pixel = (t * area + TILE * i + j) * channels
+                    value = add_tap(value, f.data, at, tap, gradient, pixel + c, c)
+                    value = where_greater(load(f.data, at), zero(), value, zero())
+                    store(f.data, at, value)
+
+
+@kernel
+def backward_unpool(block, dy, filters, tiling, code, share, df, scratch):
+    """df = gradient below the pooling and the ReLU before it: `share` of dy * g' per winner."""
+    first = block * tiling.block
+    tiles = min(tiling.block, tiling.tiles - first)
+    _products(dy, filters, tiling, first, tiles, scratch)
+    for t in range(tiles):
+        top = TILE * ((first + t) // tiling.columns)
+        left = TILE * ((first + t) % tiling.columns)
+        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        for c in range(0, df.channels, LANES):
+            _transform_back(scratch.products, m + c, df.channels, scratch.rows, scratch.tile)
+            for i in range(min(TILE, dy.height - top)):
+                for j in range(min(TILE, dy.width - left)):
+                    value = share * load(scratch.tile, (TILE * i + j) * LANES)
+                    at = ((top + i) * dy.width + left + j) * df.channels + c
+                    to = (2 * (top + i) + 1) * df.pitch + (2 * (left + j) + 1) * df.channels + c
+                    scatter_window(value, code, at, df.data, to, df.pitch, df.channels)
+
+
+@kernel
+def backward_plain(block, dy, filters, tiling, dx, scratch):
+    """dx = dy * g'."""
+    first = block * tiling.block
+    tiles = min(tiling.block, tiling.tiles - first)
+    _products(dy, filters, tiling, first, tiles, scratch)
+    for t in range(tiles):
+        top = TILE * ((first + t) // tiling.columns)
+        left = TILE * ((first + t) % tiling.columns)
+        at = (top + 1) * dx.pitch + (left + 1) * dx.channels
+        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        for c in range(0, dx.channels, LANES):
+            _transform_back(scratch.products, m + c, dx.channels, scratch.rows, scratch.tile)
+            for i in range(min(TILE, dx.height - top)):
+                for j in range(min(TILE, dx.width - left)):
+                    value = load(scratch.tile, (TILE * i + j) * LANES)
+                    store(dx.data, at + i * dx.pitch + j * dx.channels + c, value)

@@ -1,0 +1,162 @@
+"""`python -m minimalstyle.gradcheck`: every layer and loss of `reference` against differences."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import numpy as np
+import numpy.typing as npt
+
+from minimalstyle import reference
+from minimalstyle.errors import OutputError
+from minimalstyle.gradcheck import gradcheck
+from minimalstyle.gradcheck.cases import Case, cases
+
+TOLERANCE = 1e-6
+LARGEST = 64  # beyond it the values of the max-pool case come too close to each other
+
+Array = npt.NDArray[np.float64]
+
+
+# --- Wrong gradients, on purpose ----------------------------------------------------------------
+
+
+def _unflipped(dy: Array, weight: npt.NDArray) -> Array:
+    return reference.convolve(dy, weight.transpose(0, 1, 3, 2), 0)
+
+
+def _first_wins(dy: Array, winner: npt.NDArray, shape: tuple[int, ...]) -> Array:
+    dx = np.zeros(shape)
+    dx[: 2 * dy.shape[0] : 2, : 2 * dy.shape[1] : 2] = dy
+    return dx
+
+
+def _one_sided(dG: Array, F: Array) -> Array:
+    rows = F.reshape(-1, F.shape[-1])
+    return (rows @ dG / len(rows)).reshape(F.shape)
+
+
+FAULTS: dict[str, tuple[str, str, Callable]] = {
+    "conv": ("convolve_backward", "filters not flipped on the way back", _unflipped),
+    "pool": ("max_pool_backward", "first pixel gets the gradient, whoever won", _first_wins),
+    "gram": ("gram_backward", "F dG / N: one of the two terms forgotten", _one_sided),
+}
+
+
+@contextmanager
+def broken(fault: str | None) -> Iterator[None]:
+    """Replace a backward function of `reference` by a wrong one for a while."""
+    if fault is None:
+        yield
+        return
+    name, _, wrong = FAULTS[fault]
+    right = getattr(reference, name)
+    setattr(reference, name, wrong)
+    try:
+        yield
+    finally:
+        setattr(reference, name, right)
+
+
+# --- The command --------------------------------------------------------------------------------
+
+
+def _table(chosen: dict[str, Case], step: float, seed: int) -> int:
+    """Print the table; return the number of wrong gradients."""
+    print(f"{'':<10} {'shape':<12} {'by formula':>16} {'by difference':>16} {'rel. error':>10}")
+    wrong = 0
+    for name, (x, f) in chosen.items():
+        check = gradcheck(f, x, step=step, seed=seed)
+        shape = " x ".join(map(str, x.shape))
+        analytic, numeric = check.analytic[check.worst], check.numeric[check.worst]
+        verdict = "ok" if check.passed(TOLERANCE) else "WRONG"
+        print(
+            f"{name:<10} {shape:<12} {analytic:>16.9e} {numeric:>16.9e} "
+            f"{check.relative_error:>10.1e}  {verdict}"
+        )
+        wrong += verdict == "WRONG"
+    print(f"\n{len(chosen) - wrong} of {len(chosen)} right; each row shows its worst derivative")
+    return wrong
+
+
+def _plot(chosen: dict[str, Case], path: str, seed: int) -> None:
+    from matplotlib.figure import Figure
+
+    steps = np.logspace(-12, 0, 25)
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, (x, f) in chosen.items():
+        errors = [
+            gradcheck(f, x, samples=8, directions=2, step=step, seed=seed).relative_error
+            for step in steps
+        ]
+        # A logarithmic axis has no zero.
+        axes.loglog(steps, np.maximum(errors, 1e-16), marker=".", label=name)
+    axes.axhline(TOLERANCE, color="grey", linestyle=":")
+    axes.set_xlabel("step h")
+    axes.set_ylabel("relative error")
+    axes.set_title("left: rounding, 1 / h    right: curvature, h², and kinks", fontsize=10)
+    axes.legend(fontsize=8)
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot write the plot: {error}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m minimalstyle.gradcheck",
+        description="Compare every gradient with central finite differences of its function.",
+    )
+    parser.add_argument("--size", type=int, default=16, help="height of the arrays (default 16)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
+    parser.add_argument("--step", type=float, default=1e-5, help="relative h (default 1e-5)")
+    parser.add_argument(
+        "--layer", action="append", metavar="NAME", help="only this one; repeatable"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="also draw the error over the step")
+    parser.add_argument(
+        "--break",
+        dest="fault",
+        choices=FAULTS,
+        help="make a backward pass wrong, to see it caught",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return 0 if every gradient is right, 1 if one is not."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if not 4 <= options.size <= LARGEST:
+        parser.error(f"--size {options.size}: must be from 4 to {LARGEST}")
+    if options.seed < 0:
+        parser.error(f"--seed {options.seed}: must not be negative")
+    if not 0 < options.step <= 1:
+        parser.error(f"--step {options.step}: must be above 0 and at most 1")
+    if options.plot and find_spec("matplotlib") is None:
+        parser.error('--plot needs Matplotlib: pip install "minimalstyle[plot]"')
+
+    # Built while broken, because the cases hold on to the functions of `reference`.
+    with broken(options.fault):
+        chosen = cases(options.size, options.seed)
+        if options.layer:
+            if unknown := [name for name in options.layer if name not in chosen]:
+                parser.error(f"--layer {unknown[0]}: must be one of {', '.join(chosen)}")
+            chosen = {name: chosen[name] for name in options.layer}
+        if options.fault:
+            print(f"broken on purpose: {FAULTS[options.fault][1]}\n")
+        wrong = _table(chosen, options.step, options.seed)
+        if options.plot:
+            try:
+                _plot(chosen, options.plot, options.seed)
+            except OutputError as error:
+                print(f"{parser.prog}: {error}", file=sys.stderr)
+                return error.exit_code
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,359 @@
+"""A VGG at work: features of an image, and the gradient at the features back to the pixels."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .engine import first_layer, maps, pooling, winograd
+from .engine.maps import Map
+from .engine.taps import Tap, tap, tap_gradient
+from .engine.threads import Threads
+from .errors import UsageError
+from .layers import VGG, Conv, Pool, Relu
+from .onnx_io import load_vgg
+
+__all__ = ["Network", "Pass", "load_network"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A convolution with its ReLU, and the pooling after it if there is one."""
+
+    convolution: Conv
+    relu: str
+    pool: Pool | None
+
+
+def load_network(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    pooling: Literal["max", "average"] | None = None,
+    threads: int | None = None,
+) -> "Network":
+    """Load a VGG for the engine.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        An ONNX file; the embedded VGG-19 by default.
+    pooling : {"max", "average"}, optional
+        Instead of what the file says.
+    threads : int, optional
+        All cores by default. The results do not depend on it.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, not ONNX or not a VGG-like chain of layers.
+    """
+    return Network(load_vgg(path), pooling=pooling, threads=threads)
+
+
+class Network:
+    """A VGG ready to run: `features` for a look, `at` for repeated evaluations at one size.
+
+    Parameters
+    ----------
+    vgg : VGG
+    pooling : {"max", "average"}, optional
+        Instead of what the file says.
+    threads : int, optional
+        All cores by default.
+    """
+
+    def __init__(
+        self,
+        vgg: VGG,
+        *,
+        pooling: Literal["max", "average"] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.vgg = vgg
+        self.pooling = pooling
+        self.threads = Threads(threads)
+        self.stages = _stages(vgg)
+        self._lock = Lock()
+        self._filters: dict[tuple[int, bool], winograd.Filters] = {}
+        colour = vgg.layers[0]
+        first = self.stages[0].convolution
+        assert isinstance(colour, Conv)
+        self.first = first_layer.first_layer(
+            colour.weight[0, 0], colour.bias, first.weight, first.bias
+        )
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that can be tapped: every ReLU and pooling, in order."""
+        return [layer.name for layer in self.vgg.layers if not isinstance(layer, Conv)]
+
+    def features(self, image: npt.ArrayLike, layers: Iterable[str]) -> dict[str, Floats]:
+        """Feature maps of an image.
+
+        Parameters
+        ----------
+        image : (H, W, 3) float
+            RGB in [0, 1].
+        layers : iterable of str
+            Names such as "relu4_2" or "pool1".
+
+        Returns
+        -------
+        dict of str to (h, w, C) float32
+        """
+        image = np.asarray(image)
+        names = list(layers)
+        evaluation = self.at(image.shape[0], image.shape[1], names)
+        maps_ = evaluation.forward(image)
+        channels = evaluation.channels
+        return {name: maps.inside(maps_[name])[..., : channels[name]].copy() for name in names}
+
+    def at(self, height: int, width: int, taps: Sequence[str]) -> "Pass":
+        """Buffers for evaluations at one image size, as deep as the deepest of `taps`."""
+        unknown = [name for name in taps if name not in self.layers]
+        if unknown or not taps:
+            raise UsageError(
+                f"unknown layer {unknown[0]!r}; this network has {', '.join(self.layers)}"
+                if unknown
+                else "name at least one layer"
+            )
+        return Pass(self, height, width, frozenset(taps))
+
+    def pools_by_average(self, pool: Pool) -> bool:
+        """Whether `pool` averages, by this network's setting or else by the file's."""
+        return (self.pooling or pool.kind) == "average"
+
+    def filters(self, stage: int, *, backward: bool) -> winograd.Filters:
+        """Filters of a stage in the Winograd domain, transformed at their first use."""
+        with self._lock:
+            if (stage, backward) not in self._filters:
+                weight = self.stages[stage].convolution.weight
+                self._filters[stage, backward] = self._transform(weight, backward)
+            return self._filters[stage, backward]
+
+    def _transform(self, weight: Floats, backward: bool) -> winograd.Filters:
+        if backward:  # the gradient flows through flipped filters, from outputs to inputs
+            weight = weight[::-1, ::-1].transpose(0, 1, 3, 2)
+        inputs, outputs = (maps.padded_channels(count) for count in weight.shape[2:])
+        if weight.shape == (3, 3, inputs, outputs):
+            wide = np.ascontiguousarray(weight)
+        else:  # channels up to whole panels, and a 1x1 filter as the centre of a 3x3 one
+            wide = np.zeros((3, 3, inputs, outputs), np.float32)
+            where = slice(None) if len(weight) == 3 else slice(1, 2)
+            wide[where, where, : weight.shape[2], : weight.shape[3]] = weight
+        filters = winograd.empty_filters(inputs, outputs)
+        panels = outputs // winograd.COLUMNS
+        self.threads.run(winograd.transform_filters, panels, wide.reshape(-1), filters)
+        return filters
+
+
+def _stages(vgg: VGG) -> list[_Stage]:
+    stages: list[_Stage] = []
+    chain = vgg.layers[1:]
+    for i, layer in enumerate(chain):
+        if isinstance(layer, Conv):
+            relu = chain[i + 1]
+            assert isinstance(relu, Relu)
+            after = chain[i + 2] if i + 2 < len(chain) else None
+            stages.append(_Stage(layer, relu.name, after if isinstance(after, Pool) else None))
+    return stages
+
+
+class Pass:
+    """Forward and backward evaluations of a network at one image size, in memory used again.
+
+    The backward pass writes each gradient over the features that it belongs to. Where features
+    are pooled, only the pooled map and a byte for each of its values are kept.
+    """
+
+    def __init__(self, network: Network, height: int, width: int, taps: frozenset[str]) -> None:
+        self.network = network
+        self.height, self.width, self.taps = height, width, taps
+        self._stages = network.stages[: _depth(network.stages, taps)]
+        self.channels: dict[str, int] = {}
+        self._features: dict[str, Map] = {}  # what is kept: not every layer
+        self._codes: list[npt.NDArray[np.uint8]] = []
+        self._biases: list[Floats] = []
+        self._sizes: list[tuple[int, int, int]] = []  # of each stage before its pooling
+        spare = 0
+        shape = (height, width)
+        for i, stage in enumerate(self._stages):
+            channels = maps.padded_channels(stage.convolution.weight.shape[3])
+            self.channels[stage.relu] = stage.convolution.weight.shape[3]
+            bias = maps.aligned(channels)
+            bias[: len(stage.convolution.bias)] = stage.convolution.bias
+            self._biases.append(bias)
+            size = (*shape, channels)
+            self._sizes.append(size)
+            pooled = self._pool(i)
+            if pooled is None or stage.relu in taps or i == 0:
+                self._features[stage.relu] = maps.empty(*size)
+            if pooled is None:
+                self._codes.append(np.empty(0, np.uint8))
+                continue
+            spare = max(spare, maps.size(*size))
+            shape = (shape[0] // 2, shape[1] // 2)
+            self.channels[pooled.name] = self.channels[stage.relu]
+            self._codes.append(maps.aligned(shape[0] * shape[1] * channels, np.uint8))
+            if pooled.name in taps:
+                self._features[pooled.name] = maps.empty(*shape, channels)
+        self._spares = [np.empty(0, np.float32), np.empty(0, np.float32)]
+        self._spare_size = spare
+        widest = max(size[2] for size in self._sizes)
+        columns = max(width, 1)
+        rows = first_layer.scratch(columns, self._sizes[0][2]).size
+        rows = max(rows, *((size[1] + 8) * size[2] for size in self._sizes))
+        self._scratch = [winograd.scratch(widest, widest) for _ in range(network.threads.number)]
+        self._rows = [maps.aligned(rows) for _ in range(network.threads.number)]
+        self._image = maps.empty(height, width, 3)
+
+    def _pool(self, stage: int) -> Pool | None:
+        """The pooling after a stage, unless nothing deeper is wanted."""
+        pool = self._stages[stage].pool
+        last = stage == len(self._stages) - 1
+        return None if pool is None or (last and pool.name not in self.taps) else pool
+
+    def _spare(self, size: tuple[int, int, int], busy: Map) -> Map:
+        """A map in memory that is used again and again, but not in that of `busy`."""
+        which = int(np.shares_memory(self._spares[0], busy.data))
+        if self._spares[which].size == 0:
+            self._spares[which] = maps.aligned(self._spare_size)
+        return maps.empty(*size, memory=self._spares[which])
+
+    def forward(self, image: npt.NDArray) -> dict[str, Map]:
+        """Features at the taps. They are valid until the next call of a method.
+
+        Parameters
+        ----------
+        image : (height, width, 3) float32 or float64
+            RGB in [0, 1].
+        """
+        run = self.network.threads.run
+        blocks = -(-self.height // first_layer.ROW_BLOCK)
+        run(first_layer.preprocess, blocks, image, self.network.first, self._image)
+        y = self._features[self._stages[0].relu]
+        maps.clear_border(y)
+        run(
+            first_layer.convolve_relu, blocks, self._image, self.network.first, y,
+            scratch=self._rows,
+        )
+        for i, stage in enumerate(self._stages):
+            pooled = self._pool(i)
+            average = pooled is not None and self.network.pools_by_average(pooled)
+            x, y = y, self._features.get(stage.relu, y)
+            z = y
+            if pooled is not None:
+                height, width, channels = self._sizes[i]
+                kept = self._features.get(pooled.name)
+                z = kept or self._spare((height // 2, width // 2, channels), x)
+            if i > 0:
+                filters = self.network.filters(i, backward=False)
+                tiling = winograd.tiling(*self._sizes[i][:2])
+                common = (x, filters, self._biases[i], tiling)
+                if stage.relu in self._features:
+                    run(winograd.convolve_relu, tiling.blocks, *common, y, scratch=self._scratch)
+                else:
+                    run(
+                        winograd.convolve_relu_pool, tiling.blocks, *common, average, z,
+                        self._codes[i], scratch=self._scratch,
+                    )
+            if pooled is not None and stage.relu in self._features:
+                run(pooling.pool, z.height, y, average, z, self._codes[i])
+            y = z
+        return {name: self._features[name] for name in self.taps}
+
+    def backward(self, taps: Mapping[str, Tap]) -> Floats:
+        """Gradient of the image from the gradients at the taps; it destroys the features.
+
+        Returns
+        -------
+        (height, width, 3) float32
+        """
+        run = self.network.threads.run
+        nothing = tap()
+        gradient: Map | None = None  # with respect to what the stage's convolution gives
+        for i in reversed(range(len(self._stages))):
+            stage, pooled = self._stages[i], self._pool(i)
+            here = taps.get(stage.relu, nothing)
+            features = self._features.get(stage.relu)
+            if pooled is not None:
+                gradient = self._through_pool(i, pooled, gradient, taps.get(pooled.name, nothing))
+                if features is not None and stage.relu in taps:
+                    run(
+                        tap_gradient, features.height, features, here, True, True, gradient,
+                        scratch=self._rows,
+                    )
+            elif gradient is None:
+                assert features is not None
+                run(
+                    tap_gradient, features.height, features, here, True, False, features,
+                    scratch=self._rows,
+                )
+                gradient = features
+            else:
+                assert features is not None
+                filters = self.network.filters(i + 1, backward=True)
+                tiling = winograd.tiling(features.height, features.width)
+                run(
+                    winograd.backward_relu, tiling.blocks, gradient, filters, tiling, features,
+                    here, scratch=self._scratch,
+                )
+                gradient = features
+        assert gradient is not None
+        image = np.empty((self.height, self.width, 3), np.float32)
+        run(
+            first_layer.backward, -(-self.height // first_layer.ROW_BLOCK), gradient,
+            self.network.first, image, scratch=self._rows,
+        )
+        return image
+
+    def _through_pool(self, i: int, pooled: Pool, gradient: Map | None, here: Tap) -> Map:
+        """Gradient above a pooling to the gradient below it and its ReLU, plus that of its tap."""
+        run = self.network.threads.run
+        share = 0.25 if self.network.pools_by_average(pooled) else 1.0
+        features = self._features.get(pooled.name)
+        height, width, channels = self._sizes[i]
+        if gradient is not None:
+            filters = self.network.filters(i + 1, backward=True)
+            tiling = winograd.tiling(gradient.height, gradient.width)
+            if features is None:
+                below = self._spare((height, width, channels), gradient)
+                run(
+                    winograd.backward_unpool, tiling.blocks, gradient, filters, tiling,
+                    self._codes[i], share, below, scratch=self._scratch,
+                )
+                return below
+            above = self._spare((height // 2, width // 2, channels), gradient)
+            run(
+                winograd.backward_plain, tiling.blocks, gradient, filters, tiling, above,
+                scratch=self._scratch,
+            )
+        else:
+            assert features is not None
+            above = self._spare((height // 2, width // 2, channels), features)
+        run(
+            tap_gradient, above.height, features, here, False, gradient is not None, above,
+            scratch=self._rows,
+        )
+        below = self._spare((height, width, channels), above)
+        run(pooling.unpool, above.height, above, self._codes[i], share, below)
+        return below
+
+
+def _depth(stages: Sequence[_Stage], taps: frozenset[str]) -> int:
+    """Stages up to the deepest tap."""
+    return 1 + max(
+        i
+        for i, stage in enumerate(stages)
+        if stage.relu in taps or (stage.pool is not None and stage.pool.name in taps)
+    )

@@ -1,0 +1,523 @@
+"""The command line with a method that only pretends; the true one is tested end to end."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minimalstyle import __version__, cli
+from minimalstyle.errors import (
+    ImageError,
+    MinimalstyleWarning,
+    OutputError,
+    UsageError,
+    WeightsError,
+)
+from minimalstyle.events import Iterate
+from minimalstyle.settings import Settings
+
+IMAGE = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+
+
+class FakeStylize:
+    """Stands for `minimalstyle.stylize.stylize`: two scales of three iterations."""
+
+    def __init__(self, meanwhile=lambda _: None, busy=False):
+        self.meanwhile = meanwhile  # called before the first iterate (0) and after each (1 ... 6)
+        self.busy = busy
+        self.calls = []
+
+    def __call__(self, content, style, *, weights, callback, on_note, **settings):
+        self.calls.append((content, style, weights, settings))
+        on_note("compiling kernels")
+        self.meanwhile(0)
+        stopped = "iterations"
+        for n in range(1, 7):
+            stop = callback(self.event(n))
+            self.meanwhile(n)
+            if stop and not self.busy:
+                stopped = "interrupted"
+                break
+        report = {"settings": settings, "seconds": 1.25, "stopped": stopped, "scales": []}
+        return types.SimpleNamespace(image=IMAGE, report=report)
+
+    def event(self, n):
+        return Iterate(
+            scale=1 + (n > 3),
+            scales=2,
+            width=15 * (1 + (n > 3)),
+            height=10 * (1 + (n > 3)),
+            iteration=(n - 1) % 3 + 1,
+            iterations=3,
+            evaluations=n,
+            loss=10 / n,
+            terms={"content": 1 / n},
+            seconds=n / 10,
+            seconds_left=3700.0 if n > 1 else None,
+            fraction=n / 6,
+            image=lambda: IMAGE,
+        )
+
+
+def install(fake, modules=sys.modules):
+    module = types.ModuleType("minimalstyle.stylize")
+    module.stylize = fake
+    modules["minimalstyle.stylize"] = module
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with pictures, where the user stands."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(IMAGE).save("castle.jpg")
+    Image.fromarray(IMAGE).save("starry-night.png")
+    Image.fromarray(IMAGE).save("waves.png")
+    Path("text.jpg").write_text("not a picture")
+    Path("folder").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def fake(here, monkeypatch):
+    modules = {}
+    fake = FakeStylize()
+    install(fake, modules)
+    monkeypatch.setitem(sys.modules, "minimalstyle.stylize", modules["minimalstyle.stylize"])
+    return fake
+
+
+def run(command):
+    return cli.main(command.split())
+
+
+def listing():
+    return {p.name: p.read_bytes() for p in Path.cwd().rglob("*") if p.is_file()}
+
+
+# A run
+
+
+def test_everything_by_default(fake, capsys):
+    assert run("castle.jpg starry-night.png") == 0
+    assert capsys.readouterr() == (
+        "castle_starry-night.png  30x20  1.2 s\n",
+        "minimalstyle: compiling kernels\n"
+        "minimalstyle: scale 1/2, 15x10, loss 10\n"
+        "minimalstyle: scale 2/2, 30x20, loss 2.5, 1:01:40 left\n",
+    )
+    with Image.open("castle_starry-night.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), IMAGE)
+    ((content, styles, weights, settings),) = fake.calls
+    assert (content, styles, weights) == ("castle.jpg", ["starry-night.png"], None)
+    defaults = dataclasses.asdict(Settings())
+    assert settings == {name: defaults[name] for name in settings}
+    assert {"size", "iterations", "style_weight", "init", "seed", "threads"} <= set(settings)
+
+
+def test_every_option_arrives(fake, capsys):
+    Path("vgg.onnx").write_bytes(b"onnx")
+    code = run(
+        "castle.jpg starry-night.png --size 300 waves.png -o out.jpg --enlarge --iterations 7 "
+        "--content-weight 2 --style-weight 1e3 --tv-weight 0.5 --style-scale 2 "
+        "--style-blend 0.7,0.3 --init waves.png --seed 9 --weights vgg.onnx --threads 2 "
+        "--report report.json --quiet"
+    )
+    assert code == 0
+    assert capsys.readouterr() == ("", "")
+    ((_, styles, weights, settings),) = fake.calls
+    assert styles == ["starry-night.png", "waves.png"]
+    assert weights == "vgg.onnx"
+    assert settings == {
+        "size": 300,
+        "enlarge": True,
+        "iterations": 7,
+        "content_weight": 2.0,
+        "style_weight": 1000.0,
+        "tv_weight": 0.5,
+        "style_scale": 2.0,
+        "style_blend": (0.7, 0.3),
+        "init": "waves.png",
+        "seed": 9,
+        "threads": 2,
+    }
+    report = json.loads(Path("report.json").read_text())
+    assert report["version"] == __version__
+    assert report["output"] == "out.jpg"
+    assert report["stopped"] == "iterations"
+    with Image.open("out.jpg") as image:
+        assert image.format == "JPEG"
+
+
+def test_names_never_overwrite(fake, capsys):
+    for expected in ("castle_starry-night.png", "castle_starry-night_2.png"):
+        assert run("castle.jpg starry-night.png") == 0
+        assert capsys.readouterr().out.startswith(expected + "  ")
+    assert run("castle.jpg starry-night.png waves.png") == 0
+    assert capsys.readouterr().out.startswith("castle_starry-night_waves.png  ")
+
+
+def test_file_that_appears_meanwhile_is_kept(fake, capsys):
+    fake.meanwhile = lambda _: Path("out.png").write_bytes(b"another run's")
+    assert run("castle.jpg waves.png -o out.png") == 0
+    assert capsys.readouterr().out.startswith("out_2.png  ")
+    assert Path("out.png").read_bytes() == b"another run's"
+
+
+def test_force(fake, capsys):
+    Path("out.png").write_bytes(b"old")
+    Path("out.json").write_bytes(b"old")
+    assert run("castle.jpg waves.png -o out.png --report out.json --force") == 0
+    assert capsys.readouterr().out.startswith("out.png  ")
+    assert Path("out.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads(Path("out.json").read_text())["output"] == "out.png"
+
+
+def test_very_long_names(fake):
+    names = [letter * 240 + ".png" for letter in "aé"[:1]] + ["é" * 120 + ".png"]
+    for name in names:
+        Image.fromarray(IMAGE).save(name)
+    assert cli.main([*names, "--quiet"]) == 0
+    assert Path("a" * 200 + ".png").exists()
+
+
+def test_strange_names_stay_on_one_line(fake, capsys):
+    Image.fromarray(IMAGE).save("a\nb\x1b[31m.png")
+    assert cli.main(["a\nb\x1b[31m.png", "waves.png"]) == 0
+    assert capsys.readouterr().out.startswith("a?b?[31m_waves.png  ")
+
+
+def test_warnings_in_one_line(fake, capsys):
+    def warn(n):
+        if n == 1:
+            warnings.warn("castle.jpg: strange", MinimalstyleWarning, stacklevel=1)
+            warnings.warn("internal", RuntimeWarning, stacklevel=1)
+
+    fake.meanwhile = warn
+    assert run("castle.jpg waves.png --quiet") == 0
+    assert capsys.readouterr() == ("", "minimalstyle: warning: castle.jpg: strange\n")
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("", 2, "required: CONTENT, STYLE; see --help"),
+        ("castle.jpg", 2, "required: STYLE; see --help"),
+        ("castle.jpg waves.png --fast", 2, "unrecognized arguments: --fast; see --help"),
+        ("castle.jpg waves.png --iter 5", 2, "unrecognized arguments: --iter 5"),
+        ("castle.jpg waves.png --size big", 2, "--size: invalid int value: 'big'; see --help"),
+        ("castle.jpg waves.png --size", 2, "--size: expected one argument"),
+        ("castle.jpg waves.png --size 0", 2, "--size must be a whole number from 16"),
+        ("castle.jpg waves.png --size 15", 2, "not 15"),
+        ("castle.jpg waves.png --size 99999999", 2, "to 20000, not 99999999"),
+        ("castle.jpg waves.png --size -512", 2, "not -512"),
+        ("castle.jpg waves.png --iterations 0", 2, "--iterations must be"),
+        ("castle.jpg waves.png --threads 0", 2, "--threads must be"),
+        ("castle.jpg waves.png --seed -1", 2, "--seed must be"),
+        ("castle.jpg waves.png --style-weight -3", 2, "--style-weight must be .* not -3"),
+        ("castle.jpg waves.png --style-weight -1e3", 2, "--style-weight must be .* not -1000"),
+        ("castle.jpg waves.png --style-weight nan", 2, "--style-weight must be .* not nan"),
+        ("castle.jpg waves.png --content-weight inf", 2, "--content-weight must be .* not inf"),
+        ("castle.jpg waves.png --tv-weight -inf", 2, "--tv-weight must be .* not -inf"),
+        (
+            "castle.jpg waves.png --content-weight 0 --style-weight 0",
+            2,
+            "--content-weight and --style-weight cannot both be 0",
+        ),
+        ("castle.jpg waves.png --style-blend 1,2", 2, "has 2 weights for 1 STYLE"),
+        ("castle.jpg waves.png --style-blend a", 2, "'a': expected numbers separated by commas"),
+        ("castle.jpg waves.png waves.png --style-blend 0,0", 2, "not all 0"),
+        ("castle.jpg waves.png waves.png --style-blend -1,2", 2, "numbers from 0 up"),
+        ("castle.jpg waves.png waves.png --style-blend nan,1", 2, "numbers from 0 up"),
+        ("none.jpg waves.png", 3, "none.jpg: no such file"),
+        ("castle.jpg folder", 3, "folder: is a folder"),
+        ("castle.jpg waves.png --init nose", 2, "--init nose: give content, noise, or an existing"),
+        ("castle.jpg waves.png --init folder", 3, "folder: is a folder"),
+        ("castle.jpg waves.png --weights none.onnx", 4, "none.onnx: no such file"),
+        ("castle.jpg waves.png --weights folder", 4, "folder: is a folder"),
+        ("castle.jpg waves.png -o out.bmp", 2, r"out.bmp: no known picture suffix; use .*\.png"),
+        ("castle.jpg waves.png -o waves", 2, "waves: no known picture suffix"),
+        ("castle.jpg waves.png -o folder", 2, "folder: no known picture suffix"),
+        ("castle.jpg waves.png -o out.webp --size 17000", 2, "at most 16383 pixels"),
+        ("castle.jpg waves.png -o none/out.png", 5, "none does not exist"),
+        ("castle.jpg waves.png -o text.jpg/out.png", 5, "text.jpg is not a folder"),
+        ("castle.jpg waves.png -o starry-night.png", 2, "exists; --force overwrites it"),
+        (
+            "castle.jpg waves.png -o waves.png --force",
+            2,
+            "--output waves.png: is one of the inputs",
+        ),
+        ("castle.jpg waves.png -o folder/../waves.png --force", 2, "is one of the inputs"),
+        ("castle.jpg waves.png --report folder", 5, "folder: is a folder"),
+        ("castle.jpg waves.png --report none/a.json", 5, "none does not exist"),
+        ("castle.jpg waves.png --report text.jpg", 2, "--report text.jpg: exists; --force"),
+        ("castle.jpg waves.png --report castle.jpg --force", 2, "is one of the inputs"),
+        ("castle.jpg waves.png -o a.png --report ./a.png", 2, "is the output"),
+    ],
+)
+def test_bad_input(fake, capsys, command, code, message):
+    before = listing()
+    assert run(command) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("minimalstyle: error: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert re.search(message, err)
+    assert fake.calls == []
+    assert listing() == before
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 300 + ".png", "-"])
+def test_strange_arguments(fake, capsys, name):
+    before = listing()
+    for command in (
+        [name, "waves.png"],
+        ["castle.jpg", name],
+        ["castle.jpg", "waves.png", "-o", name],
+        ["castle.jpg", "waves.png", "-o", name + ".png"] if name else ["castle.jpg", "none"],
+        ["castle.jpg", "waves.png", "--weights", name],
+        ["castle.jpg", "waves.png", "--init", name],
+    ):
+        code = cli.main([*command, "--quiet"])
+        err = capsys.readouterr().err
+        if code == 0:
+            assert command[-1] == "-.png"
+            Path("-.png").unlink()
+            continue
+        assert 2 <= code <= 5, err
+        assert err.count("\n") == 1
+        assert listing() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UsageError("u"), 2, "error: u\n"),
+        (ImageError("text.jpg: is not a picture"), 3, "error: text.jpg: is not a picture\n"),
+        (WeightsError("w"), 4, "error: w\n"),
+        (OutputError("o"), 5, "error: o\n"),
+        (MemoryError(), 1, "error: not enough memory; choose a smaller --size\n"),
+        (KeyError("k"), 1, "error: unexpected KeyError: 'k'; please report it with the output of"),
+        (ValueError("two\nlines"), 1, "error: unexpected ValueError: two?lines; please report"),
+        (KeyboardInterrupt(), 130, "interrupted before there was a picture; nothing written\n"),
+    ],
+)
+def test_errors_of_the_method(fake, capsys, error, code, message):
+    before = listing()
+
+    def fail(_):
+        raise error
+
+    fake.meanwhile = fail
+    assert run("castle.jpg waves.png --quiet --report r.json") == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"minimalstyle: {message}")
+    assert err.count("\n") == 1
+    assert listing() == before
+    if isinstance(error, Exception):
+        assert run("castle.jpg waves.png --debug") == code
+        assert "Traceback" in capsys.readouterr().err
+
+
+def test_picture_that_cannot_be_saved(fake, capsys):
+    Path("gone").mkdir()
+    fake.meanwhile = lambda n: Path("gone").rmdir() if n == 6 else None
+    assert run("castle.jpg waves.png --quiet -o gone/out.png") == 5
+    assert "gone/out.png: cannot be written: No such file" in capsys.readouterr().err
+
+
+# Signals
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_keeps_the_picture(fake, capsys, number, code):
+    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    fake.meanwhile = lambda n: signal.raise_signal(number) if n == 2 else None
+    assert run("castle.jpg waves.png -o out.png --report r.json") == code
+    out, err = capsys.readouterr()
+    assert out.startswith("out.png  ")
+    assert err.endswith("minimalstyle: interrupted; the best picture so far is saved\n")
+    assert json.loads(Path("r.json").read_text())["stopped"] == "interrupted"
+    assert Path("out.png").exists()
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_signal_before_the_first_picture(fake, capsys):
+    before = listing()
+    fake.meanwhile = lambda n: signal.raise_signal(signal.SIGTERM)
+    assert run("castle.jpg waves.png --quiet") == 143
+    message = "minimalstyle: interrupted before there was a picture; nothing written\n"
+    assert capsys.readouterr().err == message
+    assert listing() == before
+
+
+def test_second_signal_leaves_at_once(fake, capsys):
+    before = listing()
+    fake.busy = True
+    fake.meanwhile = lambda n: signal.raise_signal(signal.SIGINT) if n in (2, 4) else None
+    assert run("castle.jpg waves.png --quiet") == 130
+    assert capsys.readouterr().err == "minimalstyle: interrupted again; left at once\n"
+    assert listing() == before
+
+
+def test_ignored_signal_stays_ignored(fake):
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fake.meanwhile = lambda n: signal.raise_signal(signal.SIGINT)
+        assert run("castle.jpg waves.png --quiet") == 0
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def test_main_in_another_thread(fake):
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(run("castle.jpg waves.png --quiet")))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+# The real process
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def python(*args):
+    command = [sys.executable, *args]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+
+
+def start(fake, command, **options):
+    """`command` in a process of its own, with the fake that the expression `fake` makes."""
+    code = f"import sys, time, test_cli as t; t.install({fake}); sys.exit(t.cli.main())"
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *command.split()], text=True, env=ENVIRONMENT, **streams
+    )
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_nothing_slow_is_imported(here, option):
+    result = python("-X", "importtime", "-m", "minimalstyle", option)
+    imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
+    assert result.returncode == 0
+    assert "argparse" in imported
+    assert not imported & {"numpy", "PIL", "numba", "scipy", "onnx", "tqdm"}
+
+
+def test_help_and_version(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"minimalstyle {__version__}\n"
+    assert run("--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for name in ("size", "iterations", "content_weight", "style_weight", "init", "seed"):
+        option = name.replace("_", "-")
+        value = getattr(Settings(), name)
+        shown = f"{value:g}" if isinstance(value, float) else value
+        assert re.search(rf"--{option} [^-].*?\(default: (\S+)\)", text)[1] == str(shown)
+
+
+def test_answers_at_once(here):
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        assert python("-m", "minimalstyle", "--version").returncode == 0
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 1  # 0.1 s on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("--fast", 2), ("none.jpg waves.png", 3), ("castle.jpg", 2)]
+)
+def test_mistakes_in_a_real_process(here, command, code):
+    run = python("-m", "minimalstyle", *command.split())
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (code, "", 1)
+    assert run.stderr.startswith("minimalstyle: error: ")
+
+
+SLOW = "t.FakeStylize(lambda n: time.sleep(0.2 if n else 0))"
+STUCK = "t.FakeStylize(lambda n: n or time.sleep(30))"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_to_a_process(here, number, code):
+    with start(SLOW, "castle.jpg waves.png -o out.png") as process:
+        assert "compiling" in process.stderr.readline()
+        assert "scale 1/2" in process.stderr.readline()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (
+        code,
+        "minimalstyle: interrupted; the best picture so far is saved\n",
+    )
+    assert out.startswith("out.png  ")
+    assert Path("out.png").exists()
+
+
+def test_signal_to_a_process_that_has_no_picture(here):
+    before = listing()
+    with start(STUCK, "castle.jpg waves.png") as process:
+        assert "compiling" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert err == "minimalstyle: interrupted before there was a picture; nothing written\n"
+    assert listing() == before
+
+
+def test_bar_on_a_terminal(here):
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with start(SLOW, "castle.jpg waves.png", stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                data = os.read(ours, 4096)
+            except OSError:  # Linux says EIO at the end
+                break
+            if not data:
+                break
+            shown += data
+        out = process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0
+    assert out == "castle_waves.png  30x20  1.2 s\n"
+    text = shown.decode()
+    assert "100% |" in text
+    assert "scale 2/2, 30x20, loss 1.667, 1:01:40 left" in text
+    assert "minimalstyle: compiling kernels\r\n" in text
+
+
+def test_nobody_listens(here):
+    """stdout a pipe without a reader, stderr closed: the picture is saved all the same."""
+    read, write = os.pipe()
+    os.close(read)
+    with start(SLOW, "castle.jpg waves.png -o a.png", stdout=write) as process:
+        _, err = process.communicate(timeout=10)
+    os.close(write)
+    assert (process.returncode, err.count("\n")) == (0, 3)
+    assert Path("a.png").exists()
+    read, write = os.pipe()
+    os.close(read)
+    with start(SLOW, "castle.jpg waves.png -o b.png", stderr=write) as process:
+        out, _ = process.communicate(timeout=10)
+    os.close(write)
+    assert (process.returncode, out) == (0, "b.png  30x20  1.2 s\n")

@@ -1,0 +1,716 @@
+"""Pictures in and out: every kind of file, and every way in which one can be broken."""
+
+import errno
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from minimalstyle import files, images
+from minimalstyle.errors import ImageError, MinimalstyleWarning, OutputError, UsageError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+LOSSLESS = (".png", ".tif", ".tiff")
+
+
+@pytest.fixture(scope="module")
+def rgb():
+    """Smooth and not symmetric, so that lossy formats keep it and every turn shows."""
+    y, x = np.mgrid[0:24, 0:40]
+    return np.stack([x * 6, y * 10, 120 + x - y], axis=-1).astype(np.uint8)
+
+
+def write(path, image, **options):
+    Image.fromarray(image).save(path, **options)
+    return path
+
+
+def levels(picture):
+    """Back to 8 bits, with half a level of room for float32."""
+    return np.rint(picture.rgb * 255).astype(int)
+
+
+def png(width, height, depth, colour, rows, *extra):
+    """A PNG by hand, for what Pillow cannot write."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + b"".join(chunk(*e) for e in extra)
+        + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
+        + chunk(b"IEND", b"")
+    )
+
+
+# Reading
+
+
+def test_file_gives_floats_and_hash(tmp_path, rgb):
+    path = write(tmp_path / "a.png", rgb)
+    for source in (path, str(path)):
+        picture = images.load(source)
+        assert picture.rgb.dtype == np.float32
+        assert picture.rgb.flags.c_contiguous
+        np.testing.assert_array_equal(picture.rgb, (rgb / 255).astype(np.float32))
+        assert picture.alpha is None
+        assert picture.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_orientation(tmp_path, rgb, orientation, suffix):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path = write(tmp_path / f"a{suffix}", rgb, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    np.testing.assert_array_equal(levels(images.load(path)), expected)
+
+
+def test_orientation_of_16_bits_and_alpha(tmp_path):
+    grey = (np.arange(24 * 40).reshape(24, 40) * 60).astype(np.uint16)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = write(tmp_path / "a.png", grey, exif=exif)
+    np.testing.assert_allclose(images.load(path).rgb[..., 0], np.rot90(grey, -1) / 65535, atol=1e-7)
+    alpha = (grey >> 8).astype(np.uint8)
+    path = write(tmp_path / "b.png", np.dstack([alpha, alpha, alpha, alpha]), exif=exif)
+    np.testing.assert_allclose(images.load(path).alpha, np.rot90(alpha, -1) / 255, atol=1e-7)
+
+
+def test_broken_exif_does_not_matter(tmp_path, rgb):
+    path = write(tmp_path / "a.png", rgb, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xff")
+    np.testing.assert_array_equal(levels(images.load(path)), rgb)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("1", ".png"),
+        ("L", ".png"),
+        ("L", ".jpg"),
+        ("L", ".bmp"),
+        ("P", ".png"),
+        ("P", ".gif"),
+        ("P", ".bmp"),
+        ("RGB", ".bmp"),
+        ("RGB", ".ppm"),
+        ("RGB", ".webp"),
+        ("RGB", ".tif"),
+        ("CMYK", ".jpg"),
+        ("CMYK", ".tif"),
+        ("YCbCr", ".tif"),
+    ],
+)
+def test_modes(tmp_path, rgb, mode, suffix):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(rgb).convert(mode).save(path)
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB"))
+    picture = images.load(path)
+    np.testing.assert_array_equal(levels(picture), expected)
+    assert picture.alpha is None
+
+
+def test_lab(tmp_path):
+    lab = Image.new("LAB", (16, 16), (255, 128, 128))  # white
+    lab.save(tmp_path / "a.tif")
+    assert levels(images.load(tmp_path / "a.tif")).min() >= 254
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_alpha(tmp_path, rgb, suffix):
+    alpha = rgb[..., 1]
+    options = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    picture = images.load(write(tmp_path / f"a{suffix}", np.dstack([rgb, alpha]), **options))
+    np.testing.assert_array_equal(levels(picture), rgb)
+    np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
+
+
+def test_grey_with_alpha(tmp_path, rgb):
+    grey, alpha = rgb[..., 0], rgb[..., 1]
+    image = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
+    image.save(tmp_path / "a.png")
+    for source in (tmp_path / "a.png", image, image.convert("La")):
+        picture = images.load(source)
+        np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
+    np.testing.assert_array_equal(levels(images.load(image)), np.dstack([grey] * 3))
+
+
+def test_transparent_colour(tmp_path, rgb):
+    grey = rgb[..., 0]
+    for image in (Image.fromarray(grey), Image.fromarray(grey).convert("P")):
+        image.save(tmp_path / "a.png", transparency=60)
+        with Image.open(tmp_path / "a.png") as reopened:
+            expected = np.asarray(reopened.convert("RGBA"))
+        picture = images.load(tmp_path / "a.png")
+        np.testing.assert_array_equal(picture.alpha == 0, expected[..., 3] == 0)
+        assert (picture.alpha == 0).any()
+        np.testing.assert_array_equal(levels(picture), expected[..., :3])
+
+
+def test_16_bits(tmp_path):
+    deep = np.linspace(0, 65535, 24 * 40).reshape(24, 40).astype(np.uint16)
+    for suffix in (".png", ".tif"):
+        picture = images.load(write(tmp_path / f"a{suffix}", deep))
+        for channel in range(3):
+            np.testing.assert_allclose(picture.rgb[..., channel], deep / 65535, atol=1e-7)
+    (tmp_path / "a.pgm").write_bytes(b"P5 40 24 65535\n" + deep.astype(">u2").tobytes())
+    picture = images.load(tmp_path / "a.pgm")
+    np.testing.assert_allclose(picture.rgb[..., 0], deep / 65535, atol=1e-7)
+
+
+def test_16_bits_in_colour(tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (16, 16, 4)).astype(">u2")
+    (tmp_path / "a.png").write_bytes(png(16, 16, 16, 6, deep))
+    picture = images.load(tmp_path / "a.png")  # Pillow keeps the upper 8 bits
+    np.testing.assert_allclose(picture.rgb, deep[..., :3] / 65535, atol=1 / 255)
+    np.testing.assert_allclose(picture.alpha, deep[..., 3] / 65535, atol=1 / 255)
+
+
+def test_float_tiff(tmp_path):
+    values = np.linspace(0, 1, 24 * 40, dtype=np.float32).reshape(24, 40)
+    picture = images.load(write(tmp_path / "a.tif", values))
+    np.testing.assert_array_equal(picture.rgb, np.dstack([values] * 3))
+    for bad in (values * 255, values - 0.5, np.where(values > 0.5, np.nan, values)):
+        write(tmp_path / "b.tif", bad.astype(np.float32))
+        with pytest.raises(ImageError, match=r"b\.tif: has float32 values from .* finite floats"):
+            images.load(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize("source", ["1", "L", "P", "RGB", "RGBA", "CMYK"])
+def test_pil_images(rgb, source):
+    image = Image.fromarray(rgb).convert(source)
+    before = image.tobytes()
+    picture = images.load(image)
+    np.testing.assert_array_equal(levels(picture), np.asarray(image.convert("RGB")))
+    assert picture.sha256 is None
+    assert image.tobytes() == before
+
+
+def test_arrays(rgb):
+    grey = rgb[..., 0]
+    expected = (rgb / 255).astype(np.float32)
+    for array in (rgb, rgb.astype(np.uint16) * 257, rgb / 255, expected, expected.astype(">f4")):
+        picture = images.load(array)
+        np.testing.assert_allclose(picture.rgb, expected, atol=1e-7)
+        assert picture.rgb.dtype == np.float32
+        assert picture.alpha is None
+    np.testing.assert_array_equal(images.load(grey).rgb, np.dstack([grey / 255] * 3).astype("f4"))
+    with_alpha = images.load(np.dstack([rgb, grey]))
+    np.testing.assert_array_equal(with_alpha.rgb, expected)
+    np.testing.assert_array_equal(with_alpha.alpha, (grey / 255).astype(np.float32))
+    assert images.load(np.dstack([rgb, np.full_like(grey, 255)])).alpha is None
+    assert not np.shares_memory(images.load(expected).rgb, expected)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((16, 16, 2)), "shape 16x16x2"),
+        (np.zeros((16,)), "shape 16;"),
+        (np.zeros((2, 16, 16, 3)), "shape 2x16x16x3"),
+        (np.zeros((15, 100, 3)), "100x15 pixels"),
+        (np.zeros((0, 0, 3)), "0x0 pixels"),
+        (np.full((16, 16, 3), 255.0), "from 255 to 255"),
+        (np.full((16, 16, 3), np.nan), "from nan to nan"),
+        (np.full((16, 16, 3), -np.inf), "from -inf"),
+        (np.zeros((16, 16), bool), "bool"),
+        (np.zeros((16, 16), complex), "complex"),
+        (np.zeros((16, 16), object), "object"),
+        (np.full((16, 16), -1), "int64"),
+        (np.full((16, 16), 70000, np.int32), "70000"),
+    ],
+)
+def test_bad_arrays(array, message):
+    with pytest.raises(ImageError, match=message):
+        images.load(array)
+
+
+# Colour profiles
+
+
+def wide_gamut():
+    """ICC profile of a display like Adobe RGB: lcms writes only sRGB, so its primaries change."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for tag, xyz in (("rXYZ", (0.6097, 0.3111, 0.0195)), ("gXYZ", (0.2053, 0.6257, 0.0609))):
+        entry = data.index(tag.encode())
+        (offset,) = struct.unpack_from(">I", data, entry + 4)
+        struct.pack_into(">3i", data, offset + 8, *(round(v * 65536) for v in xyz))
+    return bytes(data)
+
+
+def grey_profile(gamma):
+    """ICC profile for grey with a power curve, by hand."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    table = struct.pack(">I", 2)
+    start = 128 + 4 + 2 * 12
+    table += b"kTRC" + struct.pack(">II", start, len(curve))
+    table += b"wtpt" + struct.pack(">II", start + len(curve), len(white))
+    header = bytearray(128)
+    header[8:12] = b"\x02\x10\0\0"
+    header[12:24] = b"mntrGRAYXYZ "
+    header[36:40] = b"acsp"
+    header[68:80] = struct.pack(">3i", 63190, 65536, 54061)
+    body = bytes(header) + table + curve + white
+    return struct.pack(">I", len(body)) + body[4:]
+
+
+def test_srgb_profile_changes_nothing(tmp_path, rgb):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = write(tmp_path / "a.png", rgb, icc_profile=profile)
+    np.testing.assert_array_equal(levels(images.load(path)), rgb)
+
+
+def test_profile_is_converted(tmp_path, rgb):
+    profile = wide_gamut()
+    expected = ImageCms.profileToProfile(
+        Image.fromarray(rgb), BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    for suffix in (".png", ".tif"):
+        path = write(tmp_path / f"a{suffix}", rgb, icc_profile=profile)
+        np.testing.assert_array_equal(levels(images.load(path)), np.asarray(expected))
+    assert np.abs(np.asarray(expected).astype(int) - rgb).max() > 10
+    alpha = rgb[..., 1]
+    picture = images.load(write(tmp_path / "b.png", np.dstack([rgb, alpha]), icc_profile=profile))
+    np.testing.assert_array_equal(levels(picture), np.asarray(expected))
+    np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_linear_grey_is_converted(tmp_path, dtype):
+    most = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    linear = np.linspace(0, most, 16 * 64).reshape(16, 64).astype(dtype)
+    path = write(tmp_path / "a.tif", linear, icc_profile=grey_profile(1.0))
+    v = linear / most
+    expected = np.where(v <= 0.0031308, 12.92 * v, 1.055 * v ** (1 / 2.4) - 0.055)
+    picture = images.load(path)
+    bright = v > 0.02  # below, 256 nodes are coarse for so steep a curve
+    np.testing.assert_allclose(picture.rgb[bright, 0], expected[bright], atol=0.006)
+    np.testing.assert_allclose(picture.rgb[..., 0], picture.rgb[..., 2], atol=0.006)
+
+
+def test_rgb_profile_on_grey(tmp_path, rgb):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    deep = rgb[..., 0].astype(np.uint16) * 250 + 7
+    picture = images.load(write(tmp_path / "a.png", deep, icc_profile=profile))
+    np.testing.assert_allclose(picture.rgb[..., 1], deep / 65535, atol=1e-6)
+
+
+@pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200, grey_profile(1.0)])
+def test_useless_profile_is_ignored_with_a_warning(tmp_path, rgb, profile):
+    path = write(tmp_path / "a.png", rgb, icc_profile=profile)
+    with pytest.warns(MinimalstyleWarning, match=r"a\.png: colour profile ignored: "):
+        picture = images.load(path)
+    np.testing.assert_array_equal(levels(picture), rgb)
+
+
+# Several frames
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
+def test_first_frame_and_one_warning(tmp_path, rgb, suffix):
+    frames = [Image.fromarray(a) for a in (rgb, 255 - rgb, rgb // 2)]
+    path = tmp_path / f"a{suffix}"
+    options = {"lossless": True} if suffix == ".webp" else {}
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    with pytest.warns(MinimalstyleWarning, match="several frames") as caught:
+        picture = images.load(path)
+    assert len(caught) == 1
+    assert np.abs(levels(picture) - rgb).max() <= (40 if suffix == ".gif" else 0)
+
+
+def test_second_jpeg_of_a_phone_is_no_frame(tmp_path, rgb):
+    image = Image.fromarray(rgb)
+    image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[image.resize((16, 16))])
+    assert images.load(tmp_path / "a.jpg").rgb.shape == (24, 40, 3)
+
+
+# Bad files
+
+
+def refused(path):
+    """The message of the ImageError, after what holds for all of them."""
+    with pytest.raises(ImageError) as caught:
+        images.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_not_a_picture(tmp_path, rgb):
+    assert "no such file" in refused(tmp_path / "none.jpg")
+    assert "is a folder" in refused(tmp_path)
+    (tmp_path / "empty.jpg").touch()
+    assert "0 bytes" in refused(tmp_path / "empty.jpg")
+    for text in (b"just a text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", bytes(99)):
+        (tmp_path / "text.jpg").write_bytes(text)
+        assert "is not a picture (JPEG" in refused(tmp_path / "text.jpg")
+    assert "no such file" in refused(tmp_path / "a.png" / "b.png")
+    assert "cannot be read" in refused(tmp_path / ("n" * 300))
+    write(tmp_path / "file.png", rgb)
+    assert "cannot be read" in refused(tmp_path / "file.png" / "b.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "not a regular file" in refused(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 400), (400, 15)])
+def test_too_small(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    assert f"{size[0]}x{size[1]} pixels; both sides need" in refused(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="both sides"):
+        images.load(Image.new("RGB", size))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".png", {}),
+        (".jpg", {}),
+        (".jpg", {"progressive": True}),
+        (".webp", {}),
+        (".gif", {}),
+        (".bmp", {}),
+        (".ppm", {}),
+        (".tif", {}),
+        (".tif", {"compression": "tiff_lzw"}),
+        (".tif", {"compression": "tiff_deflate"}),
+    ],
+)
+def test_truncated(tmp_path, rgb, suffix, options, capfd):
+    whole = write(tmp_path / f"a{suffix}", np.tile(rgb, (2, 2, 1)), **options).read_bytes()
+    expected = images.load(tmp_path / f"a{suffix}").rgb
+    path = tmp_path / f"b{suffix}"
+    refusals = 0
+    for length in np.linspace(1, len(whole) - 1, 60).astype(int):
+        path.write_bytes(whole[:length])
+        try:
+            picture = images.load(path)
+        except ImageError as error:
+            assert str(error).startswith(f"{path}: ")
+            assert "\n" not in str(error)
+            refusals += 1
+        else:  # nothing but a trailer is missing
+            np.testing.assert_array_equal(picture.rgb, expected)
+    assert refusals >= 50
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif", ".tif", ".bmp"])
+def test_flipped_bytes_give_our_own_errors_only(tmp_path, rgb, suffix, capfd):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    options = {} if suffix in (".gif", ".bmp") else {"exif": exif, "icc_profile": wide_gamut()}
+    if suffix == ".tif":
+        options["compression"] = "tiff_lzw"  # libtiff complains on stderr by itself
+    whole = write(tmp_path / f"a{suffix}", rgb, **options).read_bytes()
+    random = np.random.default_rng(1)
+    for _ in range(150):
+        data = bytearray(whole)
+        for place in random.integers(0, len(data), random.integers(1, 4)):
+            data[place] = random.integers(256)
+        path = tmp_path / f"b{suffix}"
+        path.write_bytes(data)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(images, "MAX_PIXELS", 10**6)
+            try:
+                assert np.isfinite(images.load(path).rgb).all()
+            except ImageError as error:
+                assert "\n" not in str(error)
+            except MinimalstyleWarning:
+                pass
+    assert capfd.readouterr() == ("", "")
+
+
+def test_bomb_names_the_limit(tmp_path):
+    row = np.zeros(0, np.uint8)
+    for width, height in ((15000, 15000), (2**31 - 1, 2**31 - 1), (images.MAX_PIXELS, 16)):
+        path = tmp_path / "a.png"
+        path.write_bytes(png(width, height, 8, 2, [row]))
+        assert "more than 178,000,000 pixels" in refused(path)
+
+
+def test_declared_size_is_not_allocated(tmp_path, rgb):
+    """12000 x 12000 pixels in a header over nothing: refused at once, in little memory."""
+    huge = struct.pack(">HH", 12000, 12000)
+    (tmp_path / "a.png").write_bytes(png(12000, 12000, 8, 2, [np.zeros(30, np.uint8)]))
+    jpeg = write(tmp_path / "a.jpg", rgb).read_bytes()
+    size = jpeg.index(b"\xff\xc0") + 5
+    (tmp_path / "a.jpg").write_bytes(jpeg[:size] + huge + jpeg[size + 4 :])
+    tiff = write(tmp_path / "a.tif", rgb, compression="tiff_lzw", bigtiff=False).read_bytes()
+    for tag, value in ((256, 40), (257, 24), (278, 24)):  # width, height, rows in a strip
+        short = struct.pack("<HHIHH", tag, 3, 1, value, 0)
+        long = struct.pack("<HHII", tag, 4, 1, value)
+        assert short in tiff or long in tiff
+        for entry in (short, long):
+            tiff = tiff.replace(entry, struct.pack("<HHII", tag, 4, 1, 12000))
+    (tmp_path / "a.tif").write_bytes(tiff)
+    code = """
+import resource, sys
+from minimalstyle import images
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    try:
+        images.load(path)
+        sys.exit("not refused")
+    except images.ImageError:
+        pass
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    command = [sys.executable, "-c", code, *(tmp_path / f"a{s}" for s in (".png", ".jpg", ".tif"))]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+    assert int(run.stdout) < 100  # MiB
+
+
+def test_closed_stderr_is_not_mistaken_for_the_picture(tmp_path, rgb):
+    path = write(tmp_path / "a.tif", rgb, compression="tiff_lzw")
+    code = "import sys; from minimalstyle import images; images.load(sys.argv[1])"
+    shell = 'exec "$0" -c "$1" "$2" 2>&-'
+    subprocess.run(["/bin/sh", "-c", shell, sys.executable, code, path], check=True)
+
+
+def test_heic_without_plugin_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    assert "pip install pillow-heif" in refused(path)
+
+
+def test_unreadable_file(tmp_path, rgb):
+    path = write(tmp_path / "a.png", rgb)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root reads everything")
+    assert "Permission denied" in refused(path)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5])
+def test_resize_agrees_with_box_average(factor):
+    y, x = np.mgrid[0:60, 0:90] / 90
+    smooth = (0.5 + 0.3 * np.sin(4 * x + 3 * y)).astype(np.float32)
+    small = images.resize(smooth, 90 // factor, 60 // factor)
+    box = smooth.reshape(60 // factor, factor, 90 // factor, factor).mean((1, 3))
+    np.testing.assert_allclose(small[2:-2, 2:-2], box[2:-2, 2:-2], atol=0.005)
+    assert abs(small.mean() - smooth.mean()) < 1e-3
+
+
+def test_resize_does_not_alias():
+    stripes = np.zeros((64, 64), np.float32)
+    stripes[:, ::2] = 1
+    for width in (16, 21, 30):
+        small = images.resize(stripes, width, 64)
+        np.testing.assert_allclose(small[:, 3:-3], 0.5, atol=0.02)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (40, 90), (300, 16), (24, 40)])
+def test_resize_shape_range_and_constants(rgb, size):
+    width, height = size
+    picture = images.load(rgb)
+    result = images.resize(picture.rgb, width, height)
+    assert result.shape == (height, width, 3)
+    assert result.dtype == np.float32
+    assert result.min() >= 0
+    assert result.max() <= 1
+    for channel in range(3):
+        alone = images.resize(picture.rgb[..., channel], width, height)
+        np.testing.assert_array_equal(alone, result[..., channel])
+    constant = np.full((37, 53, 3), 0.3, np.float32)
+    np.testing.assert_allclose(images.resize(constant, width, height), 0.3, atol=1e-6)
+
+
+def test_resize_to_the_same_size_is_a_copy(rgb):
+    picture = images.load(rgb).rgb
+    same = images.resize(picture, 40, 24)
+    np.testing.assert_array_equal(same, picture)
+    assert not np.shares_memory(same, picture)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side", "expected"),
+    [
+        (600, 400, 300, (300, 200)),
+        (400, 600, 300, (200, 300)),
+        (16, 16, 1000, (1000, 1000)),
+        (10000, 20, 512, (512, 16)),
+        (20, 10000, 512, (16, 512)),
+        (1001, 999, 512, (512, 511)),
+    ],
+)
+def test_fit(width, height, side, expected):
+    assert images.fit(width, height, side) == expected
+
+
+# Writing
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_round_trip(tmp_path, rgb, suffix):
+    path = tmp_path / f"a{suffix.upper()}"
+    recipe = {"settings": {"size": 512, "name": "Zoë"}, "seed": 3}
+    images.save(path, rgb, metadata=recipe)
+    picture = images.load(path)
+    assert np.abs(levels(picture) - rgb).max() <= (0 if suffix in LOSSLESS else 8)
+    with Image.open(path) as image:
+        profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
+        assert "sRGB" in ImageCms.getProfileDescription(profile)
+        if suffix == ".png":
+            text = image.text["minimalstyle"]
+        elif image.format == "TIFF":
+            text = image.tag_v2[ExifTags.Base.ImageDescription]
+        else:
+            comment = image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
+            assert comment[:8] == b"ASCII\0\0\0"
+            text = comment[8:]
+        if image.format == "JPEG":
+            assert image.layer[0][1:3] == image.layer[1][1:3]  # 4:4:4
+    assert json.loads(text) == recipe
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    first = path.read_bytes()
+    images.save(path, rgb, metadata=recipe)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_alpha_is_kept_where_it_can_be(tmp_path, rgb, suffix):
+    alpha = np.linspace(0, 1, 24 * 40, dtype=np.float32).reshape(24, 40)
+    images.save(tmp_path / f"a{suffix}", rgb, alpha=alpha)
+    read = images.load(tmp_path / f"a{suffix}").alpha
+    if suffix in (".jpg", ".jpeg"):
+        assert read is None
+    else:
+        np.testing.assert_allclose(read, alpha, atol=0.5 / 255 + 1e-6)
+
+
+def test_floats_are_rounded_not_cut(tmp_path):
+    values = (np.arange(256) / 255).astype(np.float32).reshape(16, 16)
+    image = np.dstack([values, values, values])
+    images.save(tmp_path / "a.png", image + np.float32(0.4 / 255) * (image < 1))
+    np.testing.assert_array_equal(
+        levels(images.load(tmp_path / "a.png"))[..., 0].ravel(), range(256)
+    )
+    with pytest.raises(ImageError, match="nan"):
+        images.save(tmp_path / "b.png", np.full((16, 16, 3), np.nan))
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize("name", ["a", "a.bmp", "a.png.txt", ".png", ""])
+def test_unknown_suffix(tmp_path, rgb, name):
+    for call in (lambda p: images.save(p, rgb), images.check_writable):
+        with pytest.raises(UsageError, match=r"use one of \.png, \.jpg"):
+            call(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_format_cannot_hold(tmp_path):
+    images.check_writable(tmp_path / "a.png", 20000)
+    with pytest.raises(UsageError, match=r"at most 16383 pixels a side; use \.png"):
+        images.check_writable(tmp_path / "a.webp", 16384)
+    with pytest.raises(OutputError, match=r"a\.webp: cannot be encoded as WEBP"):
+        images.save(tmp_path / "a.webp", np.zeros((16, 16384, 3), np.uint8))
+    with pytest.raises(OutputError, match=r"a\.jpg: cannot be encoded as JPEG"):
+        images.save(
+            tmp_path / "a.jpg", np.zeros((16, 16, 3), np.uint8), metadata={"a": "b" * 70000}
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_that_cannot_be_written(tmp_path, rgb):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    for name, message in (
+        ("none/a.png", "none does not exist|No such file"),
+        ("file/a.png", "file is not a folder|Not a directory"),
+        ("folder.png", "is a folder|not a regular file"),
+        ("pipe.png", "not a regular file"),
+        ("n" * 300 + ".png", "name too long"),
+    ):
+        for call in (lambda p: images.save(p, rgb), images.check_writable):
+            with pytest.raises(OutputError, match=message) as caught:
+                call(tmp_path / name)
+            assert "\n" not in str(caught.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.png", "pipe.png"]
+
+
+def test_read_only_folder(tmp_path, rgb):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("root writes everywhere")
+    for call in (lambda p: images.save(p, rgb), images.check_writable):
+        with pytest.raises(OutputError, match="Permission denied"):
+            call(folder / "a.png")
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_failure_leaves_everything_as_it_was(tmp_path, rgb, monkeypatch, function):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"precious")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, function, fail)
+    with pytest.raises(OutputError, match=r"a\.png: cannot be written: No space left on device"):
+        images.save(path, rgb)
+    assert path.read_bytes() == b"precious"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_full_disk_is_found_before_and_after(tmp_path):
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(OutputError, match="File too large"):
+            images.check_writable(tmp_path / "a.png")
+        with pytest.raises(OutputError, match="File too large"):
+            files.atomic_write(tmp_path / "a.json", bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(tmp_path.iterdir())
+
+
+def test_interruption_while_writing_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        files.atomic_write(tmp_path / "a.json", b"{}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_links_and_permissions_are_kept(tmp_path, rgb):
+    target, link = tmp_path / "target.png", tmp_path / "link.png"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    images.save(link, rgb)
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+    np.testing.assert_array_equal(levels(images.load(target)), rgb)
+    files.atomic_write(tmp_path / "new", b"")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "plain").stat().st_mode
