@@ -248,7 +248,7 @@ def _run(args: argparse.Namespace, signals: _Signals) -> None:
     output = _check_files(args)
     progress = _Progress(args.quiet)
     with progress.closing(), _warnings_to(progress, show_all=args.debug):
-        from .stylize import stylize
+        from . import stylize
 
         def callback(event: Iterate) -> bool:
             signals.has_picture = True
@@ -333,8 +333,8 @@ class _Progress:
 
             tqdm.monitor_interval = 0  # no thread of its own
             layout = "{percentage:3.0f}% |{bar:20}| {desc}"
-            self.bar = tqdm(total=1.0, bar_format=layout, file=sys.stderr)
-        # Some terminals say 0 columns; tqdm would show nothing.
+            self.bar = tqdm(total=1.0, bar_format=layout, file=sys.stderr, nrows=20)
+        # Some terminals say that they have 0 columns and rows; tqdm would show nothing.
         self.bar.ncols = os.get_terminal_size(sys.stderr.fileno()).columns or 80
         self.bar.n = fraction
         self.bar.set_description_str(text, refresh=True)
@@ -385,6 +385,7 @@ class _Signals:
         self.received: int | None = None
         self.has_picture = False
         self._previous: dict[signal.Signals, Any] = {}
+        self._previous_hook: Any = None
 
     def __enter__(self) -> _Signals:
         if threading.current_thread() is threading.main_thread():
@@ -392,14 +393,24 @@ class _Signals:
                 # A shell ignores SIGINT for its background jobs: leave it ignored.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._previous[number] = signal.signal(number, self._receive)
+            self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self._previous_hook is not None:
+            sys.unraisablehook = self._previous_hook
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         leave = self.received is not None or not self.has_picture
         self.received = number
         if leave:
             raise KeyboardInterrupt
+
+    def _swallowed(self, unraisable: Any) -> None:
+        """Python drops exceptions inside `__del__`, and a compiler has many of those: try again."""
+        if self.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
+            threading.Timer(0.01, signal.raise_signal, [self.received]).start()
+        else:
+            self._previous_hook(unraisable)
