@@ -411,6 +411,6 @@ class _Signals:
     def _swallowed(self, unraisable: Any) -> None:
         """Python drops exceptions inside `__del__`, and a compiler has many of those: try again."""
         if self.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
-            threading.Timer(0.01, signal.raise_signal, [self.received]).start()
+            threading.Timer(0.01, os.kill, [os.getpid(), self.received]).start()
         else:
             self._previous_hook(unraisable)

@@ -37,9 +37,9 @@ _HEAD = {
     "ReduceMean", "Reshape", "Shape", "Softmax", "Squeeze", "Transpose",
 }  # fmt: skip
 
-# A protobuf message is at most 2 GiB; no VGG has a tenth of this many parameters.
+# A protobuf message is at most 2 GiB; VGG-19 has 20 million parameters in its convolutions.
 _MAX_BYTES = 2**31
-_MAX_PARAMETERS = 2**28
+_MAX_PARAMETERS = 2**26
 
 # Element types of weights, by their number in ONNX: the field that holds the numbers when
 # `raw_data` does not, and what they are in raw_data.
@@ -84,7 +84,8 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> VGG:
     try:
         data = _read(file)
         model = _parse(data)
-        metadata = {entry.key: entry.value for entry in model.metadata_props}
+        # str: protobuf gives bytes where a text is not UTF-8
+        metadata = {str(entry.key): str(entry.value) for entry in model.metadata_props}
         layers = _Reader(model.graph, file.parent).layers()
         assumed = _add_preprocess(layers, metadata)
     except OSError as error:
@@ -148,13 +149,13 @@ class _Reader:
         self.producer: dict[str, int] = {}
         self.consumers: dict[str, list[int]] = {}
         for index, node in enumerate(self.nodes):
-            for name in filter(None, node.output):
-                # so that no walk through the graph can go in circles
-                if name in self.producer or name == self.input:
-                    raise ValueError(f"{self.where(index)} computes '{name}' a second time")
-                self.producer[name] = index
             for name in dict.fromkeys(node.input):
                 self.consumers.setdefault(name, []).append(index)
+            for name in filter(None, node.output):
+                # ONNX wants nodes in order; then no walk, to and fro, can go in circles.
+                if name in self.producer or name in self.consumers or name == self.input:
+                    raise ValueError(f"{self.where(index)} computes '{name}' again, or too late")
+                self.producer[name] = index
 
     def where(self, index: int) -> str:
         node = self.nodes[index]

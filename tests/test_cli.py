@@ -523,14 +523,14 @@ def test_nobody_listens(here):
     """stdout a pipe without a reader, stderr closed: the picture is saved all the same."""
     read, write = os.pipe()
     os.close(read)
-    with start(SLOW, "castle.jpg waves.png -o a.png", stdout=write) as process:
+    with start("t.FakeStylize()", "castle.jpg waves.png -o a.png", stdout=write) as process:
         _, err = process.communicate(timeout=10)
     os.close(write)
     assert (process.returncode, err.count("\n")) == (0, 3)
     assert Path("a.png").exists()
     read, write = os.pipe()
     os.close(read)
-    with start(SLOW, "castle.jpg waves.png -o b.png", stderr=write) as process:
+    with start("t.FakeStylize()", "castle.jpg waves.png -o b.png", stderr=write) as process:
         out, _ = process.communicate(timeout=10)
     os.close(write)
     assert (process.returncode, out) == (0, "b.png  30x20  1.2 s\n")

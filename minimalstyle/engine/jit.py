@@ -38,12 +38,12 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
 class _FirstCompilation(event.Listener):
     def __init__(self, notify: Callable[[str], None]) -> None:
-        self.notify: Callable[[str], None] | None = notify
+        self.tell: Callable[[str], None] | None = notify
 
     def on_start(self, event: Any) -> None:
-        if self.notify is not None:
-            notify, self.notify = self.notify, None
-            notify("compiling kernels, first run only (about half a minute)")
+        if self.tell is not None:
+            tell, self.tell = self.tell, None
+            tell("compiling kernels, first run only (about half a minute)")
 
     def on_end(self, event: Any) -> None:
         pass
