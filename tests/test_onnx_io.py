@@ -175,7 +175,8 @@ class Net:
             last = [node.output[0] for node in self.nodes].index(self.body)
             del model.graph.node[last + 1 :]
             del model.graph.output[1:]
-        return ReferenceEvaluator(model).run(None, {"image": image[None]})[0][0]
+        outputs: Any = ReferenceEvaluator(model).run(None, {"image": image[None]})
+        return outputs[0][0]
 
 
 def small(store: Callable[[Net, str, Array], str] = raw) -> Net:

@@ -1,0 +1,177 @@
+"""A whole default run against a PyTorch script: who has the same loss first, and by how much.
+
+    python benchmarks/time_to_loss.py [content style] [--size 512] [--json FILE] [--plot FILE]
+    python benchmarks/time_to_loss.py --from FILE --plot FILE
+
+Ours is `stylize` with its defaults, from reading the pictures to the finished one. PyTorch's is
+L-BFGS at the final size, from the content picture, with the same weights and the same objective,
+until it has our final loss. Both clocks start when imports and compiled kernels are in memory.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import common
+import pytorch_side
+
+from minimalstyle import Iterate, Settings, stylize
+
+
+def ours(content: Any, style: Any, **settings: Any) -> dict[str, Any]:
+    """One run: seconds, scale and loss of every iteration, and what the report says."""
+    curve: list[tuple[int, float, float]] = []
+
+    def remember(iterate: Iterate) -> None:
+        curve.append((iterate.scale, iterate.seconds, iterate.loss))
+
+    report = stylize(content, style, callback=remember, **settings).report
+    last = report["scales"][-1]
+    return {
+        "total": report["seconds"],
+        "loss": last["loss"],
+        "width": last["width"],
+        "height": last["height"],
+        "evaluations": [one["evaluations"] for one in report["scales"]],
+        "scales": [scale for scale, _, _ in curve],
+        "seconds": [seconds for _, seconds, _ in curve],
+        "losses": [loss for _, _, loss in curve],
+    }
+
+
+def faster_layout(width: int, height: int, threads: int) -> str:
+    """Which of PyTorch's layouts evaluates faster here; it also wakes PyTorch up."""
+    from minimalstyle import images
+    from minimalstyle.onnx_io import load_vgg
+
+    vgg = load_vgg()
+    content, style = (
+        images.resize(images.load(path).rgb, width, height)
+        for path in (common.CONTENT, common.STYLE)
+    )
+    sides = {}
+    for layout in pytorch_side.LAYOUTS:
+        objective = pytorch_side.PytorchObjective(
+            vgg, content=content, style=style, layout=layout, threads=threads
+        )
+        sides[layout] = lambda objective=objective: objective.evaluate(content)
+    seconds = common.interleave(sides, 2)
+    return min(seconds, key=lambda layout: min(seconds[layout]))
+
+
+def plot(result: dict[str, Any], file: str) -> None:
+    """Loss over seconds; our coarse scales in grey, for their losses are of smaller pictures."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise SystemExit(
+            "matplotlib is not installed; for the plot: pip install matplotlib"
+        ) from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    run = result["ours"][0]
+    final = max(run["scales"])
+    for scale in sorted(set(run["scales"])):
+        points = [i for i, one in enumerate(run["scales"]) if one == scale]
+        axes.plot(
+            [run["seconds"][i] for i in points],
+            [run["losses"][i] for i in points],
+            color="C0" if scale == final else "0.7",
+            label={1: "coarser scales", final: "minimalstyle"}.get(scale),
+        )
+    for one in result["torch"][:1]:
+        label = f"PyTorch, L-BFGS, {one['layout']}"
+        axes.plot(one["seconds"], one["losses"], color="C1", label=label)
+    axes.axhline(run["loss"], color="0.5", linewidth=0.7, linestyle="--")
+    axes.set(xlabel="seconds", ylabel="loss", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set_title(f"{run['width']} x {run['height']} pixels, {result['machine']['processor']}")
+    axes.legend()
+    figure.savefig(file, dpi=150)
+    pyplot.close(figure)
+
+
+def compare(a: argparse.Namespace) -> dict[str, Any]:
+    """Our runs and PyTorch's in turns."""
+    bystanders = common.Bystanders()
+    settings = {"size": a.size, "iterations": a.iterations, "threads": a.threads}
+    stylize(a.content, a.style, size=32, iterations=1, threads=a.threads)  # imports, kernels
+    result: dict[str, Any] = {"machine": common.machine(), "threads": a.threads}
+    result |= {"ours": [], "torch": []}
+    layout = None
+    for _ in range(a.rounds):
+        run = ours(a.content, a.style, **settings)
+        result["ours"].append(run)
+        if a.ours_only or not pytorch_side.available():
+            continue
+        layout = layout or faster_layout(run["width"], run["height"], a.threads)
+        result["torch"].append(
+            pytorch_side.transfer(
+                a.content,
+                a.style,
+                width=run["width"],
+                height=run["height"],
+                target=run["loss"],
+                limit=a.limit,
+                layout=layout,
+                threads=a.threads,
+            )
+        )
+    result["our_seconds"] = statistics.median(run["total"] for run in result["ours"])
+    reached = [run["reached"] for run in result["torch"]]
+    everyone = bool(reached) and None not in reached
+    result["torch_seconds"] = statistics.median(reached) if everyone else None
+    result["speedup"] = result["torch_seconds"] / result["our_seconds"] if everyone else None
+    result["bystander_cores"] = bystanders.cores()
+    print(bystanders)
+    return result
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """Measure or read, print, write, plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("content", nargs="?", default=common.CONTENT)
+    parser.add_argument("style", nargs="?", default=common.STYLE)
+    parser.add_argument("--size", type=int, default=Settings.size)
+    parser.add_argument("--iterations", type=int, default=Settings.iterations)
+    parser.add_argument("--threads", type=int, default=common.cores())
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=1800, help="seconds that PyTorch may take")
+    parser.add_argument("--ours-only", action="store_true", help="even if PyTorch is there")
+    parser.add_argument("--from", dest="source", metavar="FILE", help="plot an earlier --json")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--plot", metavar="FILE")
+    a = parser.parse_args(argv)
+
+    result = json.loads(Path(a.source).read_text()) if a.source else compare(a)
+    common.write_json(a.json, result)
+    run = result["ours"][0]
+    print(common.describe(result["machine"]))
+    print(
+        f"ours: {result['our_seconds']:.1f} s to loss {run['loss']:.4g} at "
+        f"{run['width']} x {run['height']} px, evaluations by scale {run['evaluations']}"
+    )
+    if result["speedup"] is not None:
+        print(
+            f"torch: {result['torch_seconds']:.1f} s to the same loss, "
+            f"{len(result['torch'][0]['seconds'])} evaluations, {result['torch'][0]['layout']}"
+        )
+        print(f"torch / ours: {result['speedup']:.2f}")
+    elif result["torch"]:
+        last = min(result["torch"][0]["losses"])
+        print(f"torch: not there after {a.limit:.0f} s, at loss {last:.4g}")
+        print(f"torch / ours: more than {a.limit / result['our_seconds']:.1f}")
+    else:
+        print(pytorch_side.MISSING)
+    if a.plot:
+        plot(result, a.plot)
+    return result
+
+
+if __name__ == "__main__":
+    main()
