@@ -2,7 +2,8 @@
 
 Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks". Where
 this differs from the paper: the losses are relative (see `losses`), the run goes through several
-image sizes, it starts from the content picture, and the pixels stay in [0, 1].
+image sizes, it starts from the content picture, the pixels stay in [0, 1], and the optimiser works
+on cosine coefficients (see `optimize`).
 """
 
 import os
@@ -91,7 +92,9 @@ def stylize(
     try:
         chosen = Settings(**settings)
     except TypeError as error:
-        raise UsageError(str(error).replace("Settings.__init__() got an", "stylize got an")) from None
+        raise UsageError(
+            str(error).replace("Settings.__init__() got an", "stylize got an")
+        ) from None
     chosen.check()
     with notify_compilation(on_note):
         # 1. Load a pre-trained VGG.
@@ -107,7 +110,9 @@ def stylize(
             start_picture = images.load(chosen.init)
 
         sizes = _scales(content_picture.rgb, chosen)
-        plan = _Plan(sizes, [_iterations(chosen, i, len(sizes)) for i in range(len(sizes))], started)
+        plan = _Plan(
+            sizes, [_iterations(chosen, i, len(sizes)) for i in range(len(sizes))], started
+        )
         scales: list[dict[str, Any]] = []
         image = coarse_start = None
         for number, (width, height) in enumerate(sizes):
@@ -133,7 +138,9 @@ def stylize(
                 fine_start = np.random.default_rng(chosen.seed).random(
                     (height, width, 3), np.float32
                 )
-            image = fine_start if image is None else _enlarge(image, coarse_start, fine_start, chosen)
+            image = (
+                fine_start if image is None else _enlarge(image, coarse_start, fine_start, chosen)
+            )
             coarse_start = fine_start
             # 6. Loss, 7. gradient, 8. L-BFGS-B on the pixels, 9. again until the budget is used.
             minimum = minimize(
@@ -141,8 +148,9 @@ def stylize(
                 image,
                 plan.iterations[number],
                 plan.reporter(number, objective, callback),
+                threads=network.threads.number,
             )
-            plan.finish(number, minimum.evaluations)
+            plan.evaluations += minimum.evaluations
             image = minimum.image
             scales.append(
                 {
@@ -174,9 +182,7 @@ def stylize(
     }
     full = sizes[-1]
     if image.shape[:2] != (full[1], full[0]):  # interrupted before the last scale
-        image = _enlarge(
-            image, coarse_start, images.resize(start_picture.rgb, *full), chosen
-        )
+        image = _enlarge(image, coarse_start, images.resize(start_picture.rgb, *full), chosen)
     return Result(_eight_bits(image), report)
 
 
@@ -238,33 +244,29 @@ def _peak_memory() -> int | None:
 class _Plan:
     """Budget of all scales, and how much of it is done: for the progress and the time left."""
 
-    def __init__(
-        self, sizes: list[tuple[int, int]], iterations: list[int], started: float
-    ) -> None:
+    def __init__(self, sizes: list[tuple[int, int]], iterations: list[int], started: float) -> None:
         self.sizes, self.iterations, self.started = sizes, iterations, started
         self.evaluations = 0  # of the finished scales
-        self.optimizing = 0.0
+        self.first: tuple[float, float] | None = None  # seconds and fraction of the first event
 
     def _work(self, scale: int, iteration: int) -> float:
         width, height = self.sizes[scale]
         return float(width * height * iteration)
 
-    def finish(self, scale: int, evaluations: int) -> None:
-        self.evaluations += evaluations
-
     def reporter(
         self, scale: int, objective: Objective, callback: Callable[[Iterate], bool | None]
-    ) -> Callable[[int, int, float, npt.NDArray[np.float64]], bool | None]:
+    ) -> Callable[[int, int, float, Float32], bool | None]:
         """Turn what the optimiser tells into an `Iterate` for the front end."""
         total = sum(self._work(i, n) for i, n in enumerate(self.iterations))
         before = sum(self._work(i, n) for i, n in enumerate(self.iterations[:scale]))
         width, height = self.sizes[scale]
 
-        def report(
-            iteration: int, evaluations: int, loss: float, image: npt.NDArray[np.float64]
-        ) -> bool | None:
+        def report(iteration: int, evaluations: int, loss: float, image: Float32) -> bool | None:
             fraction = (before + self._work(scale, iteration)) / total
             seconds = time.perf_counter() - self.started
+            # Loading and compiling come once: the pace is that since the first event.
+            first_seconds, first_fraction = self.first = self.first or (seconds, fraction)
+            done = fraction - first_fraction
             return callback(
                 Iterate(
                     scale=scale + 1,
@@ -277,7 +279,9 @@ class _Plan:
                     loss=loss,
                     terms=dict(objective.terms),
                     seconds=seconds,
-                    seconds_left=seconds * (1.0 - fraction) / fraction,
+                    seconds_left=(seconds - first_seconds) * (1.0 - fraction) / done
+                    if done
+                    else None,
                     fraction=fraction,
                     image=lambda: _eight_bits(image),
                 )

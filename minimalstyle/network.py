@@ -235,16 +235,21 @@ class Pass:
 
         Parameters
         ----------
-        image : (height, width, 3) float32 or float64
+        image : (height, width, 3) float
             RGB in [0, 1].
         """
+        image = np.ascontiguousarray(image, np.float32)
         run = self.network.threads.run
         blocks = -(-self.height // first_layer.ROW_BLOCK)
         run(first_layer.preprocess, blocks, image, self.network.first, self._image)
         y = self._features[self._stages[0].relu]
         maps.clear_border(y)
         run(
-            first_layer.convolve_relu, blocks, self._image, self.network.first, y,
+            first_layer.convolve_relu,
+            blocks,
+            self._image,
+            self.network.first,
+            y,
             scratch=self._rows,
         )
         for i, stage in enumerate(self._stages):
@@ -264,8 +269,13 @@ class Pass:
                     run(winograd.convolve_relu, tiling.blocks, *common, y, scratch=self._scratch)
                 else:
                     run(
-                        winograd.convolve_relu_pool, tiling.blocks, *common, average, z,
-                        self._codes[i], scratch=self._scratch,
+                        winograd.convolve_relu_pool,
+                        tiling.blocks,
+                        *common,
+                        average,
+                        z,
+                        self._codes[i],
+                        scratch=self._scratch,
                     )
             if pooled is not None and stage.relu in self._features:
                 run(pooling.pool, z.height, y, average, z, self._codes[i])
@@ -290,13 +300,25 @@ class Pass:
                 gradient = self._through_pool(i, pooled, gradient, taps.get(pooled.name, nothing))
                 if features is not None and stage.relu in taps:
                     run(
-                        tap_gradient, features.height, features, here, True, True, gradient,
+                        tap_gradient,
+                        features.height,
+                        features,
+                        here,
+                        True,
+                        True,
+                        gradient,
                         scratch=self._rows,
                     )
             elif gradient is None:
                 assert features is not None
                 run(
-                    tap_gradient, features.height, features, here, True, False, features,
+                    tap_gradient,
+                    features.height,
+                    features,
+                    here,
+                    True,
+                    False,
+                    features,
                     scratch=self._rows,
                 )
                 gradient = features
@@ -305,15 +327,25 @@ class Pass:
                 filters = self.network.filters(i + 1, backward=True)
                 tiling = winograd.tiling(features.height, features.width)
                 run(
-                    winograd.backward_relu, tiling.blocks, gradient, filters, tiling, features,
-                    here, scratch=self._scratch,
+                    winograd.backward_relu,
+                    tiling.blocks,
+                    gradient,
+                    filters,
+                    tiling,
+                    features,
+                    here,
+                    scratch=self._scratch,
                 )
                 gradient = features
         assert gradient is not None
         image = np.empty((self.height, self.width, 3), np.float32)
         run(
-            first_layer.backward, -(-self.height // first_layer.ROW_BLOCK), gradient,
-            self.network.first, image, scratch=self._rows,
+            first_layer.backward,
+            -(-self.height // first_layer.ROW_BLOCK),
+            gradient,
+            self.network.first,
+            image,
+            scratch=self._rows,
         )
         return image
 
@@ -329,20 +361,38 @@ class Pass:
             if features is None:
                 below = self._spare((height, width, channels), gradient)
                 run(
-                    winograd.backward_unpool, tiling.blocks, gradient, filters, tiling,
-                    self._codes[i], share, below, scratch=self._scratch,
+                    winograd.backward_unpool,
+                    tiling.blocks,
+                    gradient,
+                    filters,
+                    tiling,
+                    self._codes[i],
+                    share,
+                    below,
+                    scratch=self._scratch,
                 )
                 return below
             above = self._spare((height // 2, width // 2, channels), gradient)
             run(
-                winograd.backward_plain, tiling.blocks, gradient, filters, tiling, above,
+                winograd.backward_plain,
+                tiling.blocks,
+                gradient,
+                filters,
+                tiling,
+                above,
                 scratch=self._scratch,
             )
         else:
             assert features is not None
             above = self._spare((height // 2, width // 2, channels), features)
         run(
-            tap_gradient, above.height, features, here, False, gradient is not None, above,
+            tap_gradient,
+            above.height,
+            features,
+            here,
+            False,
+            gradient is not None,
+            above,
             scratch=self._rows,
         )
         below = self._spare((height, width, channels), above)

@@ -21,7 +21,7 @@ class Objective:
     """`L = alpha L_content + beta L_style + gamma L_tv`, as a function of the image.
 
     Call it with an image (H, W, 3), RGB in [0, 1], to get the loss and its gradient (H, W, 3)
-    float64. `terms` then holds the parts of that loss, without their weights: "content", "style",
+    float32. `terms` then holds the parts of that loss, without their weights: "content", "style",
     "tv", and each layer's own, such as "style relu3_1".
 
     Parameters
@@ -87,8 +87,9 @@ class Objective:
                 targets[name] = targets.get(name, 0) + np.float32(weight / sum(weights)) * gram
         return targets
 
-    def __call__(self, image: Image) -> tuple[float, npt.NDArray[np.float64]]:
+    def __call__(self, image: Image) -> tuple[float, npt.NDArray[np.float32]]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
+        image = np.ascontiguousarray(image, np.float32)
         threads = self.network.threads
         features = self._pass.forward(image)
         self.terms = {"content": 0.0, "style": 0.0, "tv": 0.0}
@@ -111,7 +112,7 @@ class Objective:
                 self.terms["content"] += share * value
                 self.terms[f"content {name}"] = value
             taps[name] = tap(matrix, None, target, factor)
-        gradient = self._pass.backward(taps).astype(np.float64)
+        gradient = self._pass.backward(taps)
         self.terms["tv"] = total_variation(image, self.tv_weight, gradient, threads)
         loss = (
             self.content_weight * self.terms["content"]

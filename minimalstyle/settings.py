@@ -81,8 +81,9 @@ class Settings:
             if name == "threads" and value is None:
                 continue
             if not isinstance(value, int) or not smallest <= value <= largest:
-                raise UsageError(f"{name} must be a whole number from {smallest} to {largest}, "
-                                 f"not {value!r}")
+                raise UsageError(
+                    f"{name} must be a whole number from {smallest} to {largest}, not {value!r}"
+                )
         if not _is_number(self.style_scale) or not 0.1 <= self.style_scale <= 10:
             raise UsageError(f"style_scale must be between 0.1 and 10, not {self.style_scale!r}")
         if self.pooling not in (None, "max", "average"):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import kernel
-from .maps import Floats, Map, aligned, padded_channels
+from .maps import Floats, aligned, padded_channels
 from .product import COLUMNS, ROWS, multiply
 from .simd import LANES, load, store, where_greater, zero
 

@@ -1,7 +1,17 @@
 """2x2 pooling after a ReLU. A byte per window keeps which of its pixels receive the gradient."""
 
 from .jit import inlined, kernel
-from .simd import LANES, load, load_bytes, store, store_bytes, vector, where_bit, where_greater, zero
+from .simd import (
+    LANES,
+    load,
+    load_bytes,
+    store,
+    store_bytes,
+    vector,
+    where_bit,
+    where_greater,
+    zero,
+)
 
 __all__ = ["max_window", "mean_window", "pool", "scatter_window", "unpool"]
 

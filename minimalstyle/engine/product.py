@@ -1,4 +1,4 @@
-"""The small matrix product in vector registers that everything heavy in the engine comes down to."""
+"""A small matrix product in vector registers: all that is heavy here comes down to it."""
 
 from .jit import kernel
 from .simd import LANES, broadcast, load, store, zero

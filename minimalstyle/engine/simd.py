@@ -137,7 +137,7 @@ def where_greater(typing_context, x, y, yes, no):
 
 @intrinsic
 def where_bit(typing_context, bits, bit, value):
-    """`value` in the lanes where the small whole number in `bits` has `bit` set, 0 in the others."""
+    """`value` in the lanes where the whole number in `bits` has `bit` set, 0 in the others."""
 
     def generate(context, builder, signature, arguments):
         bits, bit, value = arguments
@@ -189,7 +189,7 @@ def _define(python_operator: Callable[..., Any], instruction: str) -> None:
     @overload(python_operator, inline="always")
     def implement(x, y):
         if isinstance(x, _Vector) and isinstance(y, _Vector):
-            return lambda x, y: emit(x, y)
+            return lambda x, y: emit(x, y)  # noqa: PLW0108 -- Numba needs a plain function
         if isinstance(x, types.Number) and isinstance(y, _Vector):
             return lambda x, y: emit(vector(types.float32(x)), y)
         return None

@@ -15,7 +15,15 @@ from .product import COLUMNS, ROWS, multiply
 from .simd import LANES, load, store, where_greater, zero
 from .threads import Threads
 
-__all__ = ["Tap", "add_tap", "affine_gradient", "moments", "squared_distance", "tap", "tap_gradient"]
+__all__ = [
+    "Tap",
+    "add_tap",
+    "affine_gradient",
+    "moments",
+    "squared_distance",
+    "tap",
+    "tap_gradient",
+]
 
 _GROUP = 4 * ROWS  # rows of the second moment that one block sums up
 _DEPTH = 64  # pixels whose features stay in the first-level cache meanwhile
@@ -167,8 +175,15 @@ def affine_gradient(features, pixels, channels, tap, gradient):
         for pixel in range(0, pixels, ROWS):
             row = pixel * channels
             multiply(
-                features[row:], channels, 1, panel, COLUMNS, gradient[row + p :], channels,
-                channels, False,
+                features[row:],
+                channels,
+                1,
+                panel,
+                COLUMNS,
+                gradient[row + p :],
+                channels,
+                channels,
+                False,
             )
 
 

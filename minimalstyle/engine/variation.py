@@ -34,7 +34,7 @@ def _add_variation(block, image, factor, sums, gradient):
                     slope += here - image[y, x - 1, c]
                 if y > 0:
                     slope += here - image[y - 1, x, c]
-                gradient[y, x, c] += 2.0 * factor * slope
+                gradient[y, x, c] += np.float32(2.0 * factor * slope)
     sums[block] = total
 
 
