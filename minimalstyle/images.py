@@ -23,7 +23,17 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageErro
 from .errors import ImageError, MinimalstyleWarning, OutputError, UsageError
 from .files import atomic_write, check_file, check_target, reason, silent_stderr
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "check_writable", "fit", "load", "resize", "save"]
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "Picture",
+    "check_writable",
+    "eight_bits",
+    "fit",
+    "load",
+    "resize",
+    "save",
+]
 
 MIN_SIDE = 16
 MAX_PIXELS = 178_000_000  # just below where Pillow refuses
@@ -361,7 +371,7 @@ def save(
     path = Path(path)
     kind = _format(path)
     channels = [image] if alpha is None or kind == "JPEG" else [image, alpha[..., None]]
-    pixels = np.concatenate([_eight_bits(c) for c in channels], axis=2)
+    pixels = np.concatenate([eight_bits(c) for c in channels], axis=2)
     buffer = BytesIO()
     try:
         Image.fromarray(pixels).save(buffer, kind, **_options(kind, metadata))
@@ -370,7 +380,8 @@ def save(
     atomic_write(path, buffer.getvalue())
 
 
-def _eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Values in [0, 1] as whole numbers from 0 to 255; uint8 stays as it is."""
     if array.dtype == np.uint8:
         return array
     return np.rint(_unit(array, "result") * np.float32(255)).astype(np.uint8)

@@ -7,9 +7,9 @@ on cosine coefficients (see `optimize`).
 """
 
 import os
-import time
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from .events import Iterate
 from .network import Network, load_network
 from .objective import Objective
 from .optimize import minimize
+from .progress import Progress
 from .settings import Settings
 
 __all__ = ["Result", "stylize"]
@@ -88,102 +89,80 @@ def stylize(
     WeightsError
         For a weights file that is not a VGG.
     """
-    started = time.perf_counter()
-    try:
-        chosen = Settings(**settings)
-    except TypeError as error:
-        raise UsageError(
-            str(error).replace("Settings.__init__() got an", "stylize got an")
-        ) from None
-    chosen.check()
+    chosen = _settings(settings)
     with notify_compilation(on_note):
-        # 1. Load a pre-trained VGG.
+        # 1. Load a pre-trained VGG. 2. The settings name the layers.
         if isinstance(weights, Network):
             network = weights
         else:
             network = load_network(weights, pooling=chosen.pooling, threads=chosen.threads)
-        # 2. The layers are in the settings. The pictures:
         content_picture = images.load(content)
         style_pictures = [images.load(one) for one in _as_sequence(style)]
-        start_picture = content_picture
-        if chosen.init not in ("content", "noise"):
-            start_picture = images.load(chosen.init)
-
         sizes = _scales(content_picture.rgb, chosen)
-        plan = _Plan(
-            sizes, [_iterations(chosen, i, len(sizes)) for i in range(len(sizes))], started
-        )
+        init_picture = _init_picture(content_picture, sizes[0], chosen)
+        progress = Progress(sizes, chosen.iterations, callback)
         scales: list[dict[str, Any]] = []
-        image = coarse_start = None
-        for number, (width, height) in enumerate(sizes):
-            scale_started = time.perf_counter()
-            # 3. and 4. Content and style references, at this size.
-            objective = Objective(
-                network,
-                content=images.resize(content_picture.rgb, width, height),
-                styles=[
-                    _at_longer_side(one.rgb, chosen.style_scale * max(width, height))
-                    for one in style_pictures
-                ],
-                style_blend=chosen.style_blend,
-                content_weight=chosen.content_weight,
-                style_weight=chosen.style_weight,
-                tv_weight=chosen.tv_weight,
-                content_layers=chosen.content_layers,
-                style_layers=chosen.style_layers,
-            )
+        image: Float32 | None = None
+        init: Float32 | None = None
+        for number, size in enumerate(sizes, start=1):
+            begun = progress.seconds
+            # 3. Content reference, 4. style reference, at this size.
+            objective = _objective(network, content_picture, style_pictures, size, chosen)
             # 5. The image that is being painted.
-            fine_start = images.resize(start_picture.rgb, width, height)
-            if chosen.init == "noise":
-                fine_start = np.random.default_rng(chosen.seed).random(
-                    (height, width, 3), np.float32
-                )
-            image = (
-                fine_start if image is None else _enlarge(image, coarse_start, fine_start, chosen)
-            )
-            coarse_start = fine_start
-            # 6. Loss, 7. gradient, 8. L-BFGS-B on the pixels, 9. again until the budget is used.
+            coarse, init = init, images.resize(init_picture.rgb, *size)
+            image = init if image is None else _enlarge(image, coarse, init)
+            # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
             minimum = minimize(
                 objective,
                 image,
-                plan.iterations[number],
-                plan.reporter(number, objective, callback),
+                chosen.iterations,
+                progress.reporter(number, objective),
                 threads=network.threads.number,
             )
-            plan.evaluations += minimum.evaluations
             image = minimum.image
+            progress.evaluations += minimum.evaluations
             scales.append(
                 {
-                    "width": width,
-                    "height": height,
+                    "width": size[0],
+                    "height": size[1],
                     "iterations": minimum.iterations,
                     "evaluations": minimum.evaluations,
-                    "seconds": time.perf_counter() - scale_started,
+                    "seconds": progress.seconds - begun,
                     "loss": minimum.history[-1],
-                    "terms": objective.terms,
+                    "terms": dict(objective.terms),
                     "history": minimum.history,
                     "stopped": minimum.stopped,
                 }
             )
             if minimum.stopped == "interrupted":
                 break
-    assert image is not None
-    report = {
-        "settings": asdict(chosen),
-        "weights": {"sha256": network.vgg.sha256, **network.vgg.metadata},
-        "inputs": {
-            "content": content_picture.sha256,
-            "styles": [one.sha256 for one in style_pictures],
+        assert image is not None
+        if number < len(sizes):  # interrupted: the picture so far, at full size
+            image = _enlarge(image, init, images.resize(init_picture.rgb, *sizes[-1]))
+    return Result(
+        images.eight_bits(image),
+        {
+            "settings": asdict(chosen),
+            "weights": {"sha256": network.vgg.sha256, **network.vgg.metadata},
+            "inputs": {
+                "content": content_picture.sha256,
+                "styles": [one.sha256 for one in style_pictures],
+            },
+            "scales": scales,
+            "seconds": progress.seconds,
+            "peak_memory_bytes": _peak_memory(),
+            "stopped": scales[-1]["stopped"],
         },
-        "scales": scales,
-        "seconds": time.perf_counter() - started,
-        "peak_memory_bytes": _peak_memory(),
-        "stopped": scales[-1]["stopped"],
-    }
-    full = sizes[-1]
-    if image.shape[:2] != (full[1], full[0]):  # interrupted before the last scale
-        image = _enlarge(image, coarse_start, images.resize(start_picture.rgb, *full), chosen)
-    return Result(_eight_bits(image), report)
+    )
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    unknown = given.keys() - {field.name for field in fields(Settings)}
+    if unknown:
+        raise UsageError(f"there is no setting {min(unknown)!r}")
+    chosen = Settings(**given)
+    chosen.check()
+    return chosen
 
 
 def _as_sequence(style: images.Source | Sequence[images.Source]) -> Sequence[images.Source]:
@@ -201,9 +180,26 @@ def _scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     return sizes
 
 
-def _iterations(settings: Settings, scale: int, scales: int) -> int:
-    """Iterations of a scale: all of `settings.iterations` at each; the coarse ones cost little."""
-    return settings.iterations
+def _objective(
+    network: Network,
+    content: images.Picture,
+    styles: Sequence[images.Picture],
+    size: tuple[int, int],
+    settings: Settings,
+) -> Objective:
+    width, height = size
+    longer = settings.style_scale * max(width, height)
+    return Objective(
+        network,
+        content=images.resize(content.rgb, width, height),
+        styles=[_at_longer_side(one.rgb, longer) for one in styles],
+        style_blend=settings.style_blend,
+        content_weight=settings.content_weight,
+        style_weight=settings.style_weight,
+        tv_weight=settings.tv_weight,
+        content_layers=settings.content_layers,
+        style_layers=settings.style_layers,
+    )
 
 
 def _at_longer_side(picture: Float32, longer: float) -> Float32:
@@ -211,80 +207,47 @@ def _at_longer_side(picture: Float32, longer: float) -> Float32:
     return images.resize(picture, *images.fit(width, height, round(longer)))
 
 
-def _enlarge(
-    image: npt.NDArray[np.floating],
-    coarse_start: Float32 | None,
-    fine_start: Float32,
-    settings: Settings,
-) -> Float32:
-    """The image at the next size, with the detail of the start that the coarse size lacked."""
-    height, width = fine_start.shape[:2]
-    larger = images.resize(image.astype(np.float32), width, height)
-    if settings.init == "noise" or coarse_start is None:
-        return larger
-    detail = fine_start - images.resize(coarse_start, width, height)
-    return np.clip(larger + detail, 0.0, 1.0)
+def _init_picture(
+    content: images.Picture, coarsest: tuple[int, int], settings: Settings
+) -> images.Picture:
+    if settings.init == "content":
+        return content
+    if settings.init == "noise":  # large grains: the finer scales start from the coarsest one's
+        width, height = coarsest
+        random = np.random.default_rng(settings.seed)
+        return images.Picture(random.random((height, width, 3), np.float32))
+    return images.load(settings.init)
 
 
-def _eight_bits(image: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+def _enlarge(image: Float32, coarse: Float32 | None, fine: Float32) -> Float32:
+    """The image at the next size, with the detail of the initial image that was missing so far.
+
+    Without it, the next size would begin with a blurred picture, and a loss several times higher.
+
+    Parameters
+    ----------
+    image : (h, w, 3)
+    coarse : (h, w, 3)
+        The initial image at the size of `image`.
+    fine : (H, W, 3)
+        The initial image at the next size.
+    """
+    assert coarse is not None
+    height, width = fine.shape[:2]
+    detail = fine - images.resize(coarse, width, height)
+    return np.clip(images.resize(image, width, height) + detail, 0.0, 1.0)
 
 
 def _peak_memory() -> int | None:
     """Largest resident memory of this process so far in bytes; None where nobody tells."""
     try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
+    try:
         import resource
-        import sys
     except ImportError:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-class _Plan:
-    """Budget of all scales, and how much of it is done: for the progress and the time left."""
-
-    def __init__(self, sizes: list[tuple[int, int]], iterations: list[int], started: float) -> None:
-        self.sizes, self.iterations, self.started = sizes, iterations, started
-        self.evaluations = 0  # of the finished scales
-        self.first: tuple[float, float] | None = None  # seconds and fraction of the first event
-
-    def _work(self, scale: int, iteration: int) -> float:
-        width, height = self.sizes[scale]
-        return float(width * height * iteration)
-
-    def reporter(
-        self, scale: int, objective: Objective, callback: Callable[[Iterate], bool | None]
-    ) -> Callable[[int, int, float, Float32], bool | None]:
-        """Turn what the optimiser tells into an `Iterate` for the front end."""
-        total = sum(self._work(i, n) for i, n in enumerate(self.iterations))
-        before = sum(self._work(i, n) for i, n in enumerate(self.iterations[:scale]))
-        width, height = self.sizes[scale]
-
-        def report(iteration: int, evaluations: int, loss: float, image: Float32) -> bool | None:
-            fraction = (before + self._work(scale, iteration)) / total
-            seconds = time.perf_counter() - self.started
-            # Loading and compiling come once: the pace is that since the first event.
-            first_seconds, first_fraction = self.first = self.first or (seconds, fraction)
-            done = fraction - first_fraction
-            return callback(
-                Iterate(
-                    scale=scale + 1,
-                    scales=len(self.sizes),
-                    width=width,
-                    height=height,
-                    iteration=iteration,
-                    iterations=self.iterations[scale],
-                    evaluations=self.evaluations + evaluations,
-                    loss=loss,
-                    terms=dict(objective.terms),
-                    seconds=seconds,
-                    seconds_left=(seconds - first_seconds) * (1.0 - fraction) / done
-                    if done
-                    else None,
-                    fraction=fraction,
-                    image=lambda: _eight_bits(image),
-                )
-            )
-
-        return report

@@ -280,7 +280,7 @@ class Pass:
             if pooled is not None and stage.relu in self._features:
                 run(pooling.pool, z.height, y, average, z, self._codes[i])
             y = z
-        return {name: self._features[name] for name in self.taps}
+        return {name: f for name, f in self._features.items() if name in self.taps}
 
     def backward(self, taps: Mapping[str, Tap]) -> Floats:
         """Gradient of the image from the gradients at the taps; it destroys the features.

@@ -1,0 +1,82 @@
+"""How much of a run is done and how long the rest will take: iterations become events."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .events import Iterate
+from .images import eight_bits
+from .objective import Objective
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Counts over all scales; the work of an iteration is the number of its pixels.
+
+    Parameters
+    ----------
+    sizes : sequence of (width, height)
+        Of each scale.
+    iterations : int
+        At each scale.
+    callback : callable
+        Gets an `Iterate` after each iteration and returns True to stop the run.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        iterations: int,
+        callback: Callable[[Iterate], bool | None],
+    ) -> None:
+        self.sizes, self.iterations, self.callback = sizes, iterations, callback
+        self.started = time.perf_counter()
+        self.evaluations = 0  # of the scales before
+        self.first: tuple[float, float] | None = None  # seconds and fraction of the first event
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.perf_counter() - self.started
+
+    def reporter(
+        self, scale: int, objective: Objective
+    ) -> Callable[[int, int, float, npt.NDArray[np.float32]], bool | None]:
+        """What the optimiser calls after each iteration of a scale, which counts from 1."""
+        pixels = [width * height for width, height in self.sizes]
+        total = sum(pixels) * self.iterations
+        before = sum(pixels[: scale - 1]) * self.iterations
+        width, height = self.sizes[scale - 1]
+
+        def report(
+            iteration: int, evaluations: int, loss: float, image: npt.NDArray[np.float32]
+        ) -> bool | None:
+            fraction = (before + pixels[scale - 1] * iteration) / total
+            seconds = self.seconds
+            # Loading and compiling come once: the pace is that since the first event.
+            first_seconds, first_fraction = self.first = self.first or (seconds, fraction)
+            done = fraction - first_fraction
+            return self.callback(
+                Iterate(
+                    scale=scale,
+                    scales=len(self.sizes),
+                    width=width,
+                    height=height,
+                    iteration=iteration,
+                    iterations=self.iterations,
+                    evaluations=self.evaluations + evaluations,
+                    loss=loss,
+                    terms=dict(objective.terms),
+                    seconds=seconds,
+                    seconds_left=(seconds - first_seconds) * (1 - fraction) / done
+                    if done
+                    else None,
+                    fraction=fraction,
+                    image=lambda: eight_bits(image),
+                )
+            )
+
+        return report
