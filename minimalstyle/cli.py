@@ -124,7 +124,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "--iterations",
         type=int,
         default=default.iterations,
-        help="at full size (default: %(default)s)",
+        help="at each size (default: %(default)s)",
     )
     for name, what in (
         ("content", "likeness to CONTENT"),

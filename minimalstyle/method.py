@@ -29,7 +29,8 @@ __all__ = ["Result", "stylize"]
 
 Float32 = npt.NDArray[np.float32]
 
-_SMALLEST_SCALE = 128  # pixels of the longer side
+# Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
+_SMALLEST_SCALE = 192
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def stylize(
     style : the same, or a sequence of them
         Several styles are blended.
     weights : path-like or Network, optional
-        An ONNX file, or a network that is already loaded; the embedded VGG-19 by default.
+        An ONNX file, or a network that is already loaded, with its own number of threads; the
+        embedded VGG-19 by default.
     callback : callable, optional
         Called with an `Iterate` after every iteration; the run stops early, and keeps its
         picture, when it returns True.
@@ -95,7 +97,7 @@ def stylize(
         if isinstance(weights, Network):
             network = weights
         else:
-            network = load_network(weights, pooling=chosen.pooling, threads=chosen.threads)
+            network = load_network(weights, threads=chosen.threads)
         content_picture = images.load(content)
         style_pictures = [images.load(one) for one in _as_sequence(style)]
         sizes = _scales(content_picture.rgb, chosen)
@@ -199,6 +201,7 @@ def _objective(
         tv_weight=settings.tv_weight,
         content_layers=settings.content_layers,
         style_layers=settings.style_layers,
+        pooling=settings.pooling,
     )
 
 

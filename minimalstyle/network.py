@@ -21,6 +21,8 @@ __all__ = ["Network", "Pass", "load_network"]
 
 Floats = npt.NDArray[np.float32]
 
+SMALLEST_SIDE = 16  # one pixel is left of it at the deepest layers
+
 
 @dataclass(frozen=True)
 class _Stage:
@@ -112,14 +114,28 @@ class Network:
         dict of str to (h, w, C) float32
         """
         image = np.asarray(image)
+        if image.ndim != 3:
+            raise UsageError(f"an image is (height, width, 3), not {image.shape}")
         names = list(layers)
         evaluation = self.at(image.shape[0], image.shape[1], names)
         maps_ = evaluation.forward(image)
         channels = evaluation.channels
         return {name: maps.inside(maps_[name])[..., : channels[name]].copy() for name in names}
 
-    def at(self, height: int, width: int, taps: Sequence[str]) -> "Pass":
-        """Buffers for evaluations at one image size, as deep as the deepest of `taps`."""
+    def at(
+        self,
+        height: int,
+        width: int,
+        taps: Sequence[str],
+        pooling: Literal["max", "average"] | None = None,
+    ) -> "Pass":
+        """Buffers for evaluations at one image size, as deep as the deepest of `taps`.
+
+        Raises
+        ------
+        UsageError
+            For an unknown layer, or an image that is too small.
+        """
         unknown = [name for name in taps if name not in self.layers]
         if unknown or not taps:
             raise UsageError(
@@ -127,11 +143,11 @@ class Network:
                 if unknown
                 else "name at least one layer"
             )
-        return Pass(self, height, width, frozenset(taps))
-
-    def pools_by_average(self, pool: Pool) -> bool:
-        """Whether `pool` averages, by this network's setting or else by the file's."""
-        return (self.pooling or pool.kind) == "average"
+        if min(height, width) < SMALLEST_SIDE:
+            raise UsageError(
+                f"an image has at least {SMALLEST_SIDE} pixels on each side, not {height}x{width}"
+            )
+        return Pass(self, height, width, frozenset(taps), pooling or self.pooling)
 
     def filters(self, stage: int, *, backward: bool) -> winograd.Filters:
         """Filters of a stage in the Winograd domain, transformed at their first use."""
@@ -176,8 +192,15 @@ class Pass:
     are pooled, only the pooled map and a byte for each of its values are kept.
     """
 
-    def __init__(self, network: Network, height: int, width: int, taps: frozenset[str]) -> None:
-        self.network = network
+    def __init__(
+        self,
+        network: Network,
+        height: int,
+        width: int,
+        taps: frozenset[str],
+        pooling: Literal["max", "average"] | None,
+    ) -> None:
+        self.network, self.pooling = network, pooling
         self.height, self.width, self.taps = height, width, taps
         self._stages = network.stages[: _depth(network.stages, taps)]
         self.channels: dict[str, int] = {}
@@ -223,6 +246,9 @@ class Pass:
         last = stage == len(self._stages) - 1
         return None if pool is None or (last and pool.name not in self.taps) else pool
 
+    def _averages(self, pool: Pool | None) -> bool:
+        return pool is not None and (self.pooling or pool.kind) == "average"
+
     def _spare(self, size: tuple[int, int, int], busy: Map) -> Map:
         """A map in memory that is used again and again, but not in that of `busy`."""
         which = int(np.shares_memory(self._spares[0], busy.data))
@@ -238,6 +264,8 @@ class Pass:
         image : (height, width, 3) float
             RGB in [0, 1].
         """
+        if image.shape != (self.height, self.width, 3):
+            raise UsageError(f"the image must be {(self.height, self.width, 3)}, not {image.shape}")
         image = np.ascontiguousarray(image, np.float32)
         run = self.network.threads.run
         blocks = -(-self.height // first_layer.ROW_BLOCK)
@@ -254,7 +282,7 @@ class Pass:
         )
         for i, stage in enumerate(self._stages):
             pooled = self._pool(i)
-            average = pooled is not None and self.network.pools_by_average(pooled)
+            average = self._averages(pooled)
             x, y = y, self._features.get(stage.relu, y)
             z = y
             if pooled is not None:
@@ -352,7 +380,7 @@ class Pass:
     def _through_pool(self, i: int, pooled: Pool, gradient: Map | None, here: Tap) -> Map:
         """Gradient above a pooling to the gradient below it and its ReLU, plus that of its tap."""
         run = self.network.threads.run
-        share = 0.25 if self.network.pools_by_average(pooled) else 1.0
+        share = 0.25 if self._averages(pooled) else 1.0
         features = self._features.get(pooled.name)
         height, width, channels = self._sizes[i]
         if gradient is not None:

@@ -1,6 +1,7 @@
 """The loss of an image and its gradient at one image size."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from .engine.taps import Tap, moments, tap
 from .errors import UsageError
 from .losses import content_loss, gram_loss, total_variation
 from .network import Network
-from .settings import Settings
+from .settings import Settings, check_weights
 
 __all__ = ["Objective"]
 
@@ -37,6 +38,13 @@ class Objective:
         alpha, beta and gamma.
     content_layers, style_layers : mapping of str to float, optional
         Layers with their weights, which are divided by their sum.
+    pooling : {"max", "average"}, optional
+        Instead of the network's own.
+
+    Raises
+    ------
+    UsageError
+        For weights that make no sense, an unknown layer, or a picture that is too small.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class Objective:
         tv_weight: float = Settings.tv_weight,
         content_layers: Mapping[str, float] | None = None,
         style_layers: Mapping[str, float] | None = None,
+        pooling: Literal["max", "average"] | None = None,
     ) -> None:
         defaults = Settings()
         self.network = network
@@ -60,9 +69,9 @@ class Objective:
         self.content_layers = _shares(content_layers or defaults.content_layers)
         self.style_layers = _shares(style_layers or defaults.style_layers)
         self.terms: dict[str, float] = {}
-        self._targets = self._style_targets(styles, style_blend)
+        self._targets = self._style_targets(styles, style_blend, pooling)
         height, width, _ = content.shape
-        self._pass = network.at(height, width, [*self.content_layers, *self.style_layers])
+        self._pass = network.at(height, width, [*self.content_layers, *self.style_layers], pooling)
         self._contents: dict[str, Map] = {}
         self._energies: dict[str, float] = {}
         features = self._pass.forward(content)
@@ -72,15 +81,21 @@ class Objective:
             self._energies[name] = max(float(np.vdot(target.data, target.data)), 1e-30)
 
     def _style_targets(
-        self, styles: Sequence[Image], blend: Sequence[float] | None
+        self,
+        styles: Sequence[Image],
+        blend: Sequence[float] | None,
+        pooling: Literal["max", "average"] | None,
     ) -> dict[str, npt.NDArray[np.float32]]:
         """Blended Gram matrices. The loss against their mean is the mean loss, but a constant."""
         weights = [1.0] * len(styles) if blend is None else list(blend)
         if len(weights) != len(styles) or not styles:
             raise UsageError(f"{len(weights)} style weights for {len(styles)} style pictures")
+        check_weights("style_blend", weights)
         targets: dict[str, npt.NDArray[np.float32]] = {}
         for style, weight in zip(styles, weights, strict=True):
-            evaluation = self.network.at(style.shape[0], style.shape[1], list(self.style_layers))
+            evaluation = self.network.at(
+                style.shape[0], style.shape[1], list(self.style_layers), pooling
+            )
             features = evaluation.forward(style)
             for name in self.style_layers:
                 _, gram = moments(features[name], self.network.threads)
@@ -123,7 +138,5 @@ class Objective:
 
 
 def _shares(weights: Mapping[str, float]) -> dict[str, float]:
-    total = sum(weights.values())
-    if not weights or min(weights.values()) < 0 or not 0 < total < float("inf"):
-        raise UsageError(f"layer weights must be positive numbers, not {dict(weights)}")
-    return {name: weight / total for name, weight in weights.items()}
+    check_weights("layer weights", weights.values())
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}

@@ -27,7 +27,7 @@ Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
 
 # More corrections hardly lower the loss faster here, but each takes 16 bytes a value of the image.
 _CORRECTIONS = 5
-_EXPONENT = 0.5  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
+_EXPONENT = 0.35  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
 
 

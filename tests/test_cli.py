@@ -233,7 +233,7 @@ def test_warnings_in_one_line(fake, capsys):
         ),
         ("castle.jpg waves.png --style-blend 1,2", 2, "has 2 weights for 1 STYLE"),
         ("castle.jpg waves.png --style-blend a", 2, "'a': expected numbers separated by commas"),
-        ("castle.jpg waves.png waves.png --style-blend 0,0", 2, "not all 0"),
+        ("castle.jpg waves.png waves.png --style-blend 0,0", 2, "cannot all be 0"),
         ("castle.jpg waves.png waves.png --style-blend -1,2", 2, "numbers from 0 up"),
         ("castle.jpg waves.png waves.png --style-blend nan,1", 2, "numbers from 0 up"),
         ("none.jpg waves.png", 3, "none.jpg: no such file"),

@@ -1,0 +1,296 @@
+"""The whole method with the embedded weights, on small versions of the example pictures."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minimalstyle as ms
+
+QUICK = {"size": 48, "iterations": 2}
+
+
+@pytest.fixture(scope="module")
+def castle(picture, content_file):
+    return picture(content_file, 84, 56)
+
+
+@pytest.fixture(scope="module")
+def night(picture, style_file):
+    return picture(style_file, 84, 66)
+
+
+@pytest.fixture
+def quick(network, castle, night):
+    """`quick(**settings)` -> array: the picture after two iterations of 48 x 32 pixels."""
+
+    def paint(content=castle, style=night, **settings):
+        return ms.stylize(content, style, weights=network, **(QUICK | settings)).image
+
+    return paint
+
+
+# --- What comes out -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def painted(network, castle, night):
+    """A result and the events of its run."""
+    events = []
+    result = ms.stylize(
+        castle, night, weights=network, size=84, iterations=12, callback=events.append
+    )
+    return result, events
+
+
+def test_the_castle_takes_the_style_of_the_night(network, painted, castle, night):
+    image = painted[0].image
+    assert image.shape == castle.shape
+    assert image.dtype == np.uint8
+    # Judged by an objective of our own: at the start, and now.
+    objective = ms.Objective(network, content=castle / 255, styles=[night / 255])
+    before, _ = objective(castle / 255)
+    start = objective.terms
+    after, _ = objective(image / 255)
+    assert after < before / 2
+    assert objective.terms["style"] < start["style"] / 2
+    assert 0.01 < objective.terms["content"] < 1
+    for other in (castle, night[:56]):
+        assert np.abs(image.astype(int) - other).mean() > 5
+
+
+def test_report(painted, castle):
+    result, events = painted
+    report = result.report
+    assert json.loads(json.dumps(report)) is not None
+    assert report["settings"]["size"] == 84
+    assert report["settings"]["style_weight"] == ms.Settings().style_weight
+    assert len(report["weights"]["sha256"]) == 64
+    assert report["stopped"] == "iterations"
+    assert report["peak_memory_bytes"] > 50e6
+    assert report["seconds"] >= sum(scale["seconds"] for scale in report["scales"]) > 0
+    last = report["scales"][-1]
+    assert (last["width"], last["height"]) == (84, 56)
+    assert last["iterations"] == 12
+    for scale in report["scales"]:
+        history = scale["history"]
+        assert len(history) == scale["iterations"] + 1
+        assert scale["evaluations"] >= scale["iterations"]
+        assert history == sorted(history, reverse=True)
+        assert scale["loss"] == history[-1] < history[0]
+        assert {"content", "style", "tv"} <= set(scale["terms"])
+    assert events[-1].loss == last["loss"]
+    assert events[-1].evaluations == sum(scale["evaluations"] for scale in report["scales"])
+
+
+def test_style_falls_with_every_weight(network, castle, night):
+    """The heavier the style, the nearer the style and the further the content."""
+    terms = [
+        ms.stylize(castle, night, weights=network, style_weight=weight, **QUICK | {"iterations": 8})
+        .report["scales"][-1]["terms"]
+        for weight in (1, 100)
+    ]  # fmt: skip
+    assert terms[1]["style"] < terms[0]["style"]
+    assert terms[1]["content"] > terms[0]["content"]
+
+
+def test_total_variation_makes_it_smoother(quick):
+    rough, smooth = quick(), quick(tv_weight=100.0)
+    variation = [np.abs(np.diff(image.astype(int), axis=0)).mean() for image in (rough, smooth)]
+    assert variation[1] < variation[0]
+
+
+# --- What goes in -------------------------------------------------------------------------------
+
+
+def test_all_kinds_of_pictures_give_the_same(quick, castle, night, tmp_path):
+    expected = quick()
+    for name, array in (("castle", castle), ("night", night)):
+        Image.fromarray(array).save(tmp_path / f"{name}.png")
+    kinds = [
+        (tmp_path / "castle.png", tmp_path / "night.png"),
+        (str(tmp_path / "castle.png"), [str(tmp_path / "night.png")]),
+        (Image.fromarray(castle), (Image.fromarray(night),)),
+        (castle / 255, night / 255),
+        ((castle / 255).astype(np.float32), [(night / 255).astype(np.float32)]),
+        (np.dstack([castle, np.full(castle.shape[:2], 255, np.uint8)]), night),
+    ]
+    for content, style in kinds:
+        np.testing.assert_array_equal(quick(content, style), expected)
+
+
+def test_several_styles(quick, castle, night):
+    other = 255 - night[::-1, :60]
+    both = quick(style=[night, other])
+    np.testing.assert_array_equal(quick(style=[night, other], style_blend=(3, 3)), both)
+    np.testing.assert_array_equal(quick(style=[night, other], style_blend=(1, 0)), quick())
+    alone = [quick(), quick(style=other)]
+    assert not any(np.array_equal(both, one) for one in alone)
+
+
+def test_noise_is_that_of_the_seed(quick):
+    one = quick(init="noise", seed=1)
+    np.testing.assert_array_equal(quick(init="noise", seed=1), one)
+    assert not np.array_equal(quick(init="noise", seed=2), one)
+    assert not np.array_equal(quick(), one)
+
+
+def test_start_from_a_picture(quick, castle, night, tmp_path):
+    for name, array in (("castle", castle), ("night", night)):
+        Image.fromarray(array).save(tmp_path / f"{name}.png")
+    np.testing.assert_array_equal(quick(init=str(tmp_path / "castle.png")), quick())
+    assert not np.array_equal(quick(init=str(tmp_path / "night.png")), quick())
+
+
+def test_pooling(quick, castle, night):
+    largest = ms.stylize(castle, night, pooling="max", **QUICK).image
+    assert not np.array_equal(largest, quick())
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "expected"),
+    [
+        ((40, 60), {"size": 512}, (40, 60)),  # never larger than the content
+        ((40, 60), {"size": 48}, (32, 48)),
+        ((60, 40), {"size": 48}, (48, 32)),
+        ((40, 60), {"size": 96, "enlarge": True}, (64, 96)),
+        ((17, 16), {"size": 512}, (17, 16)),
+        ((37, 53), {"size": 512}, (37, 53)),
+        ((16, 200), {"size": 200}, (16, 200)),
+    ],
+)
+def test_size(quick, shape, settings, expected, random_image):
+    image = quick(content=random_image(*shape), iterations=1, **settings)
+    assert image.shape == (*expected, 3)
+
+
+# --- While it runs ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def large(picture, content_file):
+    """Large enough for more than one scale."""
+    return picture(content_file, 384, 258)
+
+
+def test_events(network, large, night):
+    events = []
+
+    def callback(event):
+        events.append(event)
+        assert event.image().shape == (event.height, event.width, 3)
+        assert event.image().dtype == np.uint8
+
+    result = ms.stylize(large, night, weights=network, size=384, iterations=2, callback=callback)
+    scales = result.report["scales"]
+    assert len(scales) > 1
+    assert {event.scales for event in events} == {len(scales)}
+    assert [event.scale for event in events] == sorted(event.scale for event in events)
+    assert {event.scale for event in events} == set(range(1, len(scales) + 1))
+    for number, scale in enumerate(scales, start=1):
+        own = [event for event in events if event.scale == number]
+        assert {(event.width, event.height) for event in own} == {(scale["width"], scale["height"])}
+        assert [event.iteration for event in own] == list(range(1, scale["iterations"] + 1))
+        assert own[-1].loss == scale["loss"]
+    for earlier, later in pairwise(events):
+        assert 0 < earlier.fraction < later.fraction
+        assert 0 < earlier.seconds <= later.seconds
+        assert 0 < earlier.evaluations < later.evaluations
+    assert events[-1].fraction == pytest.approx(1)
+    assert events[-1].seconds_left == pytest.approx(0)
+    assert events[-1].width == 384
+    np.testing.assert_array_equal(events[-1].image(), result.image)
+
+
+def test_interrupted_at_the_first_scale(network, large, night):
+    events = []
+
+    def callback(event):
+        events.append(event)
+        return True
+
+    result = ms.stylize(large, night, weights=network, size=384, callback=callback)
+    assert len(events) == 1
+    assert events[0].width < 384
+    assert result.report["stopped"] == "interrupted"
+    assert len(result.report["scales"]) == 1
+    assert result.image.shape == large.shape
+    # It is still a picture of the castle, with its fine detail.
+    assert np.abs(result.image.astype(int) - large).mean() < 40
+
+
+def test_interrupted_at_the_last_scale(network, castle, night):
+    result = ms.stylize(
+        castle, night, weights=network, size=48, callback=lambda event: event.iteration == 2
+    )
+    assert result.report["stopped"] == "interrupted"
+    assert result.report["scales"][-1]["iterations"] == 2
+    assert result.image.shape == (32, 48, 3)
+
+
+def test_same_bytes_for_any_number_of_threads(castle, night, quick):
+    for threads in (1, 2):
+        image = ms.stylize(castle, night, threads=threads, **QUICK).image
+        assert image.tobytes() == quick().tobytes()
+
+
+def test_inputs_are_left_alone(quick, castle, night):
+    content, style = castle / 255, night / 255
+    quick(content, style)
+    np.testing.assert_array_equal(content, castle / 255)
+    np.testing.assert_array_equal(style, night / 255)
+
+
+# --- What makes no sense ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": 0},
+        {"size": 15},
+        {"size": 10**9},
+        {"size": 64.0},
+        {"size": "64"},
+        {"iterations": 0},
+        {"iterations": -1},
+        {"content_weight": -1},
+        {"style_weight": float("nan")},
+        {"style_weight": float("inf")},
+        {"tv_weight": "1"},
+        {"content_weight": 0, "style_weight": 0},
+        {"style_scale": 0},
+        {"seed": -1},
+        {"threads": 0},
+        {"pooling": "median"},
+        {"style_blend": (1, 1)},
+        {"style_blend": (0,)},
+        {"style_blend": (-1,)},
+        {"style_layers": {"relu9_9": 1}},
+        {"style_layers": ["relu1_1"]},
+        {"content_layers": {"relu4_2": -1}},
+        {"init": None},
+        {"colour": "red"},
+    ],
+    ids=str,
+)
+def test_bad_settings(quick, settings):
+    with pytest.raises(ms.UsageError):
+        quick(**settings)
+
+
+def test_no_style(quick):
+    with pytest.raises(ms.UsageError):
+        quick(style=[])
+
+
+def test_missing_files(quick, castle, night):
+    for content, style in (("nowhere.jpg", night), (castle, ["nowhere.jpg"])):
+        with pytest.raises(ms.ImageError, match=r"nowhere\.jpg"):
+            quick(content, style)
+    with pytest.raises(ms.ImageError, match=r"nowhere\.jpg"):
+        quick(init="nowhere.jpg")
+    with pytest.raises(ms.WeightsError, match=r"nowhere\.onnx"):
+        ms.stylize(castle, night, weights="nowhere.onnx", **QUICK)
