@@ -82,9 +82,12 @@ def _report_error(error: Exception) -> int:
 
 def _tell(text: str) -> None:
     """One line on stderr; a log that went away is no reason to lose a picture."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(f"minimalstyle: {_one_line(text)}", file=sys.stderr, flush=True)
+    if sys.stderr is None:
+        return
+    try:
+        print(f"minimalstyle: {_one_line(text)}", file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = None  # type: ignore[assignment]  # or Python tries again when it ends
 
 
 def _one_line(text: str) -> str:

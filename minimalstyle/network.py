@@ -13,7 +13,7 @@ from .engine import first_layer, maps, pooling, winograd
 from .engine.maps import Map
 from .engine.taps import Tap, tap, tap_gradient
 from .engine.threads import Threads
-from .errors import UsageError
+from .errors import UsageError, WeightsError
 from .layers import VGG, Conv, Pool, Relu
 from .onnx_io import load_vgg
 
@@ -174,14 +174,35 @@ class Network:
 
 
 def _stages(vgg: VGG) -> list[_Stage]:
+    """The chain as stages, `preprocess` aside.
+
+    Raises
+    ------
+    WeightsError
+        If it is not `preprocess`, then convolutions, each with a ReLU and perhaps one pooling.
+    """
     stages: list[_Stage] = []
-    chain = vgg.layers[1:]
-    for i, layer in enumerate(chain):
-        if isinstance(layer, Conv):
-            relu = chain[i + 1]
-            assert isinstance(relu, Relu)
-            after = chain[i + 2] if i + 2 < len(chain) else None
-            stages.append(_Stage(layer, relu.name, after if isinstance(after, Pool) else None))
+    chain = list(vgg.layers[1:])
+    while len(chain) >= 2:
+        convolution, relu = chain[:2]
+        if not isinstance(convolution, Conv) or not isinstance(relu, Relu):
+            break
+        pool = chain[2] if len(chain) > 2 and isinstance(chain[2], Pool) else None
+        stages.append(_Stage(convolution, relu.name, pool))
+        del chain[: 2 if pool is None else 3]
+    if chain:
+        raise WeightsError(
+            f"layer {chain[0].name}: a network is a chain of convolutions, each followed by a "
+            "ReLU and perhaps by one pooling"
+        )
+    shapes = [stage.convolution.weight.shape for stage in stages]
+    preprocess = vgg.layers[0] if vgg.layers else None
+    if not isinstance(preprocess, Conv) or preprocess.weight.shape != (1, 1, 3, 3) or not stages:
+        raise WeightsError("a network begins with a 1x1 convolution of RGB, then has a layer")
+    if shapes[0][:3] != (3, 3, 3):
+        raise WeightsError(
+            f"the first layer must be a 3x3 convolution of 3 channels, not {shapes[0]}"
+        )
     return stages
 
 
@@ -266,7 +287,11 @@ class Pass:
         """
         if image.shape != (self.height, self.width, 3):
             raise UsageError(f"the image must be {(self.height, self.width, 3)}, not {image.shape}")
+        if not np.issubdtype(image.dtype, np.floating):
+            raise UsageError(f"the image must be floats in [0, 1], not {image.dtype}")
         image = np.ascontiguousarray(image, np.float32)
+        if not np.isfinite(image.sum()):  # ReLU would turn NaN into 0
+            raise UsageError("the image has values that are not finite")
         run = self.network.threads.run
         blocks = -(-self.height // first_layer.ROW_BLOCK)
         run(first_layer.preprocess, blocks, image, self.network.first, self._image)

@@ -61,13 +61,18 @@ class Objective:
         style_layers: Mapping[str, float] | None = None,
         pooling: Literal["max", "average"] | None = None,
     ) -> None:
-        defaults = Settings()
+        defaults = Settings(
+            content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight
+        )
+        defaults.check()
         self.network = network
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.tv_weight = tv_weight
-        self.content_layers = _shares(content_layers or defaults.content_layers)
-        self.style_layers = _shares(style_layers or defaults.style_layers)
+        self.content_layers = _shares(
+            defaults.content_layers if content_layers is None else content_layers
+        )
+        self.style_layers = _shares(defaults.style_layers if style_layers is None else style_layers)
         self.terms: dict[str, float] = {}
         self._targets = self._style_targets(styles, style_blend, pooling)
         height, width, _ = content.shape

@@ -106,7 +106,7 @@ def check_weights(name: str, weights: Iterable[float]) -> None:
     values = list(weights)
     if not all(_is_number(value) and 0 <= value < math.inf for value in values):
         raise UsageError(f"{name} must be numbers from 0 up, not {values}")
-    if sum(values) == 0:
+    if sum(values) == 0:  # also where there are none
         raise UsageError(f"{name} cannot all be 0")
 
 

@@ -1,5 +1,6 @@
 """Random images and networks, the same at every run; the example pictures, the true weights."""
 
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,10 @@ def off(x: npt.NDArray, expected: npt.NDArray) -> float:
 def pooled_by(kind: Literal["max", "average"], layers: Iterable[Layer]) -> list[Layer]:
     """The same layers, with this kind of pooling."""
     return [replace(layer, kind=kind) if isinstance(layer, Pool) else layer for layer in layers]
+
+
+# A shell that starts the tests in the background ignores SIGINT, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

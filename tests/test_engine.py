@@ -251,14 +251,14 @@ def identity_vgg(convolutions, pooling):
 
 
 def share_of_each_pixel(windows, convolutions, pooling, names=("pool1",)):
-    """Gradient of the sum over all pooled values, for an image of 6 x 7 equal windows a channel."""
-    image = np.tile(np.reshape(windows, (3, 2, 2)).transpose(1, 2, 0), (6, 7, 1))
+    """Gradient of the sum over all pooled values, for an image of 8 x 9 equal windows a channel."""
+    image = np.tile(np.reshape(windows, (3, 2, 2)).transpose(1, 2, 0), (8, 9, 1))
     pass_ = Network(identity_vgg(convolutions, pooling)).at(*image.shape[:2], names)
     channels = pass_.forward(image)["pool1"].channels
     ones = tap(np.zeros((channels, channels), np.float32), np.ones(channels, np.float32))
     gradient = pass_.backward({"pool1": ones})
     # Each window got the same.
-    np.testing.assert_allclose(gradient, np.tile(gradient[:2, :2], (6, 7, 1)), atol=1e-5)
+    np.testing.assert_allclose(gradient, np.tile(gradient[:2, :2], (8, 9, 1)), atol=1e-5)
     return gradient[:2, :2].transpose(2, 0, 1).reshape(3, 4)
 
 
@@ -352,11 +352,10 @@ def test_squared_distance(size, pooled_vgg, random_image):
     assert distance == pytest.approx(np.sum(difference**2), rel=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (16, 17), (33, 50), (67, 16)])
-def test_total_variation(size, dtype, random_image, rng):
-    image = random_image(*size).astype(dtype)
-    before = rng.standard_normal(image.shape)
+def test_total_variation(size, random_image, rng):
+    image = random_image(*size).astype(np.float32)
+    before = rng.standard_normal(image.shape).astype(np.float32)
     gradient = before.copy()
     value = total_variation(image, 2.5, gradient, Threads(2))
     expected, expected_gradient = reference.total_variation(image.astype(np.float64))
@@ -375,7 +374,7 @@ def all_bits(network, image):
     found = [maps.inside(f).tobytes() for f in features.values()]
     found += [array.tobytes() for f in features.values() for array in moments(f, network.threads)]
     taps = {name: tap(moments(f, network.threads)[1]) for name, f in features.items()}
-    gradient = pass_.backward(taps).astype(np.float64)
+    gradient = pass_.backward(taps)
     found.append(gradient.tobytes())
     value = total_variation(image, 2.5, gradient, network.threads)
     return b"".join(found), value, gradient.tobytes()

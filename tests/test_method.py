@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import minimalstyle as ms
+from minimalstyle import method
 
 QUICK = {"size": 48, "iterations": 2}
 
@@ -78,7 +79,6 @@ def test_report(painted, castle):
         history = scale["history"]
         assert len(history) == scale["iterations"] + 1
         assert scale["evaluations"] >= scale["iterations"]
-        assert history == sorted(history, reverse=True)
         assert scale["loss"] == history[-1] < history[0]
         assert {"content", "style", "tv"} <= set(scale["terms"])
     assert events[-1].loss == last["loss"]
@@ -146,7 +146,8 @@ def test_start_from_a_picture(quick, castle, night, tmp_path):
 
 def test_pooling(quick, castle, night):
     largest = ms.stylize(castle, night, pooling="max", **QUICK).image
-    assert not np.array_equal(largest, quick())
+    np.testing.assert_array_equal(quick(pooling="max"), largest)
+    assert not np.array_equal(quick(pooling="average"), largest)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +172,9 @@ def test_size(quick, shape, settings, expected, random_image):
 
 @pytest.fixture(scope="module")
 def large(picture, content_file):
-    """Large enough for more than one scale."""
-    return picture(content_file, 384, 258)
+    """Large enough for two scales."""
+    longer = 2 * method._SMALLEST_SCALE
+    return picture(content_file, longer, longer // 2)
 
 
 def test_events(network, large, night):
@@ -183,9 +185,9 @@ def test_events(network, large, night):
         assert event.image().shape == (event.height, event.width, 3)
         assert event.image().dtype == np.uint8
 
-    result = ms.stylize(large, night, weights=network, size=384, iterations=2, callback=callback)
+    result = ms.stylize(large, night, weights=network, iterations=2, callback=callback)
     scales = result.report["scales"]
-    assert len(scales) > 1
+    assert len(scales) == 2
     assert {event.scales for event in events} == {len(scales)}
     assert [event.scale for event in events] == sorted(event.scale for event in events)
     assert {event.scale for event in events} == set(range(1, len(scales) + 1))
@@ -200,7 +202,6 @@ def test_events(network, large, night):
         assert 0 < earlier.evaluations < later.evaluations
     assert events[-1].fraction == pytest.approx(1)
     assert events[-1].seconds_left == pytest.approx(0)
-    assert events[-1].width == 384
     np.testing.assert_array_equal(events[-1].image(), result.image)
 
 
@@ -211,14 +212,15 @@ def test_interrupted_at_the_first_scale(network, large, night):
         events.append(event)
         return True
 
-    result = ms.stylize(large, night, weights=network, size=384, callback=callback)
+    result = ms.stylize(large, night, weights=network, callback=callback)
     assert len(events) == 1
-    assert events[0].width < 384
+    assert events[0].width < large.shape[1]
     assert result.report["stopped"] == "interrupted"
     assert len(result.report["scales"]) == 1
     assert result.image.shape == large.shape
-    # It is still a picture of the castle, with its fine detail.
-    assert np.abs(result.image.astype(int) - large).mean() < 40
+    # It has detail that the coarse scale cannot have: that of the castle.
+    now, then = (np.diff(image.astype(float), axis=1).ravel() for image in (result.image, large))
+    assert np.corrcoef(now, then)[0, 1] > 0.8
 
 
 def test_interrupted_at_the_last_scale(network, castle, night):

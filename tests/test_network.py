@@ -1,5 +1,7 @@
 """The embedded VGG-19 against ONNX's own evaluator and the float64 reference, on a photograph."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 import minimalstyle as ms
 from minimalstyle import onnx_io, reference
 from minimalstyle.engine.taps import tap
+from minimalstyle.layers import VGG, Pool
 from minimalstyle.network import Network
 
 NAMES = [
@@ -116,3 +119,31 @@ def test_what_is_no_image_is_refused(network, shape):
 def test_missing_file():
     with pytest.raises(ms.WeightsError, match=r"nowhere\.onnx"):
         ms.load_network("nowhere.onnx")
+
+
+@pytest.mark.parametrize("edit", ["pool first", "two pools", "no relu", "ends early", "1x1 first"])
+def test_chain_that_is_no_vgg(tiny_vgg, edit):
+    layers = list(tiny_vgg())
+    pool = next(i for i, layer in enumerate(layers) if isinstance(layer, Pool))
+    if edit == "pool first":
+        layers.insert(1, Pool("pool0"))
+    elif edit == "two pools":
+        layers.insert(pool, Pool("pool0"))
+    elif edit == "no relu":
+        del layers[2]
+    elif edit == "ends early":
+        del layers[2:]
+    else:
+        layers[1] = replace(layers[1], weight=layers[1].weight[1:2, 1:2])
+    with pytest.raises(ms.WeightsError):
+        Network(VGG(tuple(layers), "0"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite(network, value, random_image):
+    image = random_image(20, 21)
+    image[3, 4, 1] = value
+    with pytest.raises(ms.UsageError, match="finite"):
+        network.features(image, ["relu1_1"])
+    with pytest.raises(ms.UsageError, match="uint8"):
+        network.features((255 * random_image(20, 21)).astype(np.uint8), ["relu1_1"])

@@ -79,11 +79,10 @@ def test_objective_is_the_references(weights, size, pooling, scene):
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_default_layers_of_the_true_network(pooling, network, photograph, picture, style_file):
-    network = Network(network.vgg, pooling=pooling)
     content = photograph(40, 32)
     image = np.clip(content + np.random.default_rng(1).normal(0, 0.1, content.shape), 0, 1)
     pictures = {"content": content, "styles": [picture(style_file, 48, 40) / 255]}
-    objective = ms.Objective(network, **pictures, tv_weight=0.5)
+    objective = ms.Objective(network, **pictures, tv_weight=0.5, pooling=pooling)
     defaults = ms.Settings()
     expected, expected_gradient = by_reference(
         pooled_by(pooling, network.vgg.layers),
@@ -129,9 +128,8 @@ def test_terms_add_up_to_the_loss(scene):
 
 def test_nothing_is_off_in_the_pictures_themselves(scene):
     network, image, arguments = scene()
-    objective = ms.Objective(
-        network, **arguments | {"content": image, "styles": [image]}, tv_weight=0
-    )
+    arguments |= {"content": image, "styles": [image], "tv_weight": 0.0}
+    objective = ms.Objective(network, **arguments)
     loss, gradient = objective(image)
     assert loss < 1e-10
     assert np.abs(gradient).max() < 1e-5

@@ -49,7 +49,7 @@ def tap(
     target: Map | None = None,
     factor: float = 0.0,
 ) -> Tap:
-    """Make a `Tap` from S (C, C), b (C,), P and w."""
+    """Make a `Tap` from S (C, C), b (C,), which needs S, P and w."""
     nothing = np.empty(0, np.float32)
     if matrix is None:
         panels = nothing
