@@ -23,7 +23,7 @@ from .taps import add_tap, affine_gradient
 FREQUENCIES = 36
 _TILES = 48  # tiles of a block: its V and M stay in the cache, its share of the filters is reused
 _TILES_WITH_SLACK = _TILES + ROWS
-_PADDING = 80  # floats between tiles, so that their rows do not compete for the same cache lines
+_PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
 
 # ---------------------------------------------------------------- the three transforms, in 1-D
 
@@ -141,8 +141,8 @@ def tiling(height: int, width: int) -> Tiling:
 class Scratch(NamedTuple):
     """Memory of one thread for one block."""
 
-    inputs: Floats  # V: tile, frequency, input channel
-    products: Floats  # M: tile, frequency, output channel
+    inputs: Floats  # V: frequency, tile, input channel
+    products: Floats  # M: frequency, tile, output channel
     rows: Floats  # a tile between the two passes of a transform
     tile: Floats  # 4x4 outputs of one vector of channels
 
@@ -150,16 +150,22 @@ class Scratch(NamedTuple):
 def scratch(inputs: int, outputs: int) -> Scratch:
     """Scratch for convolutions of at most `inputs` and `outputs` (padded) channels."""
     return Scratch(
-        aligned(_TILES_WITH_SLACK * (FREQUENCIES * inputs + _PADDING)),
-        aligned(_TILES_WITH_SLACK * (FREQUENCIES * outputs + _PADDING)),
+        aligned(FREQUENCIES * _plane.py_func(inputs)),
+        aligned(FREQUENCIES * _plane.py_func(outputs)),
         aligned(FREQUENCIES * LANES),
         aligned(TILE * TILE * LANES),
     )
 
 
 @inlined
-def _transform_tile(x, source, pitch, pixel, rows, target, v):
-    """B^T d B of one tile of one vector of channels, `target` and on in `v`, `pixel` apart."""
+def _plane(channels):
+    """Floats from one frequency to the next."""
+    return _TILES_WITH_SLACK * channels + _PADDING
+
+
+@inlined
+def _transform_tile(x, source, pitch, pixel, rows, target, plane, v):
+    """B^T d B of one tile of one vector of channels, from `target` on in `v`, `plane` apart."""
     for j in range(6):
         at = source + j * pixel
         t = _input_transform(
@@ -186,13 +192,13 @@ def _transform_tile(x, source, pitch, pixel, rows, target, v):
             load(rows, at + 4 * LANES),
             load(rows, at + 5 * LANES),
         )
-        at = target + 6 * i * pixel
+        at = target + 6 * i * plane
         store(v, at, t[0])
-        store(v, at + pixel, t[1])
-        store(v, at + 2 * pixel, t[2])
-        store(v, at + 3 * pixel, t[3])
-        store(v, at + 4 * pixel, t[4])
-        store(v, at + 5 * pixel, t[5])
+        store(v, at + plane, t[1])
+        store(v, at + 2 * plane, t[2])
+        store(v, at + 3 * plane, t[3])
+        store(v, at + 4 * plane, t[4])
+        store(v, at + 5 * plane, t[5])
 
 
 @kernel
@@ -200,35 +206,36 @@ def _products(x, filters, tiling, first, tiles, scratch):
     """M = V U for `tiles` tiles of `x`."""
     inputs, outputs = filters.inputs, filters.outputs
     v, m = scratch.inputs, scratch.products
-    v_tile = FREQUENCIES * inputs + _PADDING
-    m_tile = FREQUENCIES * outputs + _PADDING
+    v_plane, m_plane = _plane(inputs), _plane(outputs)
     for t in range(tiles):
         y = TILE * ((first + t) // tiling.columns)
         column = TILE * ((first + t) % tiling.columns)
         source = y * x.pitch + column * inputs
         for c in range(0, inputs, LANES):
-            _transform_tile(x.data, source + c, x.pitch, inputs, scratch.rows, t * v_tile + c, v)
+            _transform_tile(
+                x.data, source + c, x.pitch, inputs, scratch.rows, t * inputs + c, v_plane, v
+            )
     for f in range(FREQUENCIES):
         for p in range(0, outputs, COLUMNS):
             u = filters.data[(f * outputs + p) * inputs :]
             for t in range(0, tiles, ROWS):
-                a = v[t * v_tile + f * inputs :]
-                c = m[t * m_tile + f * outputs + p :]
-                multiply(a, v_tile, 1, u, COLUMNS, c, m_tile, inputs, False)
+                a = v[f * v_plane + t * inputs :]
+                c = m[f * m_plane + t * outputs + p :]
+                multiply(a, inputs, 1, u, COLUMNS, c, outputs, inputs, False)
 
 
 @inlined
-def _transform_back(m, source, outputs, rows, tile):
+def _transform_back(m, source, plane, rows, tile):
     """A^T M A of one tile of one vector of channels into `tile`, row by row."""
     for j in range(6):
-        at = source + j * outputs
+        at = source + j * plane
         t = _output_transform(
             load(m, at),
-            load(m, at + 6 * outputs),
-            load(m, at + 12 * outputs),
-            load(m, at + 18 * outputs),
-            load(m, at + 24 * outputs),
-            load(m, at + 30 * outputs),
+            load(m, at + 6 * plane),
+            load(m, at + 12 * plane),
+            load(m, at + 18 * plane),
+            load(m, at + 24 * plane),
+            load(m, at + 30 * plane),
         )
         store(rows, (0 + j) * LANES, t[0])
         store(rows, (6 + j) * LANES, t[1])
@@ -260,13 +267,14 @@ def convolve_relu(block, x, filters, bias, tiling, y, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(x, filters, tiling, first, tiles, scratch)
+    plane = _plane(filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
         at = (top + 1) * y.pitch + (left + 1) * y.channels
-        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        m = t * filters.outputs
         for c in range(0, y.channels, LANES):
-            _transform_back(scratch.products, m + c, y.channels, scratch.rows, scratch.tile)
+            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(TILE, y.height - top)):
                 for j in range(min(TILE, y.width - left)):
@@ -281,12 +289,13 @@ def convolve_relu_pool(block, x, filters, bias, tiling, average, z, code, scratc
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(x, filters, tiling, first, tiles, scratch)
+    plane = _plane(filters.outputs)
     for t in range(tiles):
         top = TILE // 2 * ((first + t) // tiling.columns)
         left = TILE // 2 * ((first + t) % tiling.columns)
-        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        m = t * filters.outputs
         for c in range(0, z.channels, LANES):
-            _transform_back(scratch.products, m + c, z.channels, scratch.rows, scratch.tile)
+            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(TILE // 2, z.height - top)):
                 for j in range(min(TILE // 2, z.width - left)):
@@ -311,6 +320,7 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
+    plane = _plane(filters.outputs)
     channels = f.channels
     area = TILE * TILE
     features = scratch.inputs[: _TILES_WITH_SLACK * area * channels]
@@ -329,9 +339,9 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
-        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        m = t * filters.outputs
         for c in range(0, channels, LANES):
-            _transform_back(scratch.products, m + c, channels, scratch.rows, scratch.tile)
+            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, f.height - top)):
                 for j in range(min(TILE, f.width - left)):
                     at = (top + i + 1) * f.pitch + (left + j + 1) * channels + c
@@ -348,12 +358,13 @@ def backward_unpool(block, dy, filters, tiling, code, share, df, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
+    plane = _plane(filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
-        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        m = t * filters.outputs
         for c in range(0, df.channels, LANES):
-            _transform_back(scratch.products, m + c, df.channels, scratch.rows, scratch.tile)
+            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, dy.height - top)):
                 for j in range(min(TILE, dy.width - left)):
                     value = share * load(scratch.tile, (TILE * i + j) * LANES)
@@ -368,13 +379,14 @@ def backward_plain(block, dy, filters, tiling, dx, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
+    plane = _plane(filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
         at = (top + 1) * dx.pitch + (left + 1) * dx.channels
-        m = t * (FREQUENCIES * filters.outputs + _PADDING)
+        m = t * filters.outputs
         for c in range(0, dx.channels, LANES):
-            _transform_back(scratch.products, m + c, dx.channels, scratch.rows, scratch.tile)
+            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, dx.height - top)):
                 for j in range(min(TILE, dx.width - left)):
                     value = load(scratch.tile, (TILE * i + j) * LANES)
