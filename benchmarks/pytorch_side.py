@@ -50,6 +50,8 @@ class PytorchObjective:
     vgg : VGG
     content, style : (H, W, 3) float32
     tv_weight : float
+    pooling : {"max", "average"}, optional
+        Instead of what the weights say.
     layout : {"nchw", "channels_last"}
     threads : int
     """
@@ -61,6 +63,7 @@ class PytorchObjective:
         content: np.ndarray,
         style: np.ndarray,
         tv_weight: float = Settings.tv_weight,
+        pooling: str | None = None,
         layout: str = "nchw",
         threads: int | None = None,
     ) -> None:
@@ -69,6 +72,7 @@ class PytorchObjective:
         settings = Settings()
         self.content_weight, self.style_weight = settings.content_weight, settings.style_weight
         self.tv_weight = tv_weight
+        self.pooling = pooling
         self.content_layers, self.style_layers = settings.content_layers, settings.style_layers
         last_format = layout == "channels_last"
         self._format = torch.channels_last if last_format else torch.contiguous_format
@@ -107,7 +111,7 @@ class PytorchObjective:
                 x = functional.conv2d(x, weight, bias, padding=len(layer.weight) // 2)
             elif isinstance(layer, Relu):
                 x = functional.relu_(x)  # in place: the least memory that PyTorch can do with
-            elif layer.kind == "average":
+            elif (self.pooling or layer.kind) == "average":
                 x = functional.avg_pool2d(x, 2)
             else:
                 x = functional.max_pool2d(x, 2)
@@ -197,6 +201,7 @@ def transfer(
         load_vgg(),
         content=start,
         style=images.resize(painting, *size),
+        pooling=Settings.pooling,
         layout=layout,
         threads=threads,
     )

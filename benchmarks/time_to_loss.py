@@ -54,7 +54,12 @@ def faster_layout(width: int, height: int, threads: int) -> str:
     sides = {}
     for layout in pytorch_side.LAYOUTS:
         objective = pytorch_side.PytorchObjective(
-            vgg, content=content, style=style, layout=layout, threads=threads
+            vgg,
+            content=content,
+            style=style,
+            pooling=Settings.pooling,
+            layout=layout,
+            threads=threads,
         )
         sides[layout] = lambda objective=objective: objective.evaluate(content)
     seconds = common.interleave(sides, 2)

@@ -6,6 +6,7 @@ image sizes, it starts from the content picture, the pixels stay in [0, 1], and 
 on cosine coefficients (see `optimize`).
 """
 
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ Float32 = npt.NDArray[np.float32]
 
 # Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
 _SMALLEST_SCALE = 192
+_GRAIN = 8  # pixels of the coarsest scale
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def stylize(
         content_picture = images.load(content)
         style_pictures = [images.load(one) for one in _as_sequence(style)]
         sizes = _scales(content_picture.rgb, chosen)
+        if max(sizes[-1]) < chosen.size:
+            on_note(f"the photograph has {max(sizes[-1])} pixels; --enlarge allows more")
         init_picture = _init_picture(content_picture, sizes[0], chosen)
         progress = Progress(sizes, chosen.iterations, callback)
         scales: list[dict[str, Any]] = []
@@ -175,8 +179,14 @@ def _scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     """Sizes (width, height) from coarse to fine, each about twice the one before."""
     height, width = content.shape[:2]
     longer = settings.size if settings.enlarge else min(settings.size, max(width, height))
+    smallest = math.ceil((images.MIN_SIDE - 0.5) * max(width, height) / min(width, height))
+    if longer < smallest:
+        raise UsageError(
+            f"size {longer} would leave less than {images.MIN_SIDE} pixels on the shorter side "
+            f"of this picture; it takes {smallest}"
+        )
     sizes = [images.fit(width, height, longer)]
-    while longer // 2 >= _SMALLEST_SCALE:
+    while longer // 2 >= max(_SMALLEST_SCALE, smallest):
         longer //= 2
         sizes.insert(0, images.fit(width, height, longer))
     return sizes
@@ -215,8 +225,8 @@ def _init_picture(
 ) -> images.Picture:
     if settings.init == "content":
         return content
-    if settings.init == "noise":  # large grains: the finer scales start from the coarsest one's
-        width, height = coarsest
+    if settings.init == "noise":  # coarse grains: the optimiser would leave fine ones as they are
+        width, height = (max(side // _GRAIN, 2) for side in coarsest)
         random = np.random.default_rng(settings.seed)
         return images.Picture(random.random((height, width, 3), np.float32))
     return images.load(settings.init)

@@ -147,20 +147,22 @@ class Scratch(NamedTuple):
     tile: Floats  # 4x4 outputs of one vector of channels
 
 
+def _plane_size(channels: int) -> int:
+    """Floats from one frequency to the next in the scratch memory."""
+    return _TILES_WITH_SLACK * channels + _PADDING
+
+
+_plane = inlined(_plane_size)
+
+
 def scratch(inputs: int, outputs: int) -> Scratch:
     """Scratch for convolutions of at most `inputs` and `outputs` (padded) channels."""
     return Scratch(
-        aligned(FREQUENCIES * _plane.py_func(inputs)),
-        aligned(FREQUENCIES * _plane.py_func(outputs)),
+        aligned(FREQUENCIES * _plane_size(inputs)),
+        aligned(FREQUENCIES * _plane_size(outputs)),
         aligned(FREQUENCIES * LANES),
         aligned(TILE * TILE * LANES),
     )
-
-
-@inlined
-def _plane(channels):
-    """Floats from one frequency to the next."""
-    return _TILES_WITH_SLACK * channels + _PADDING
 
 
 @inlined
