@@ -326,8 +326,11 @@ class _Progress:
         if sys.stderr.isatty():
             with suppress(OSError):
                 self._draw(event.fraction, text)
-        elif event.scale != self.scale:
-            _tell(text)
+        else:
+            if event.scale != self.scale:
+                _tell(where + left)
+            if event.iteration == event.iterations:
+                _tell(f"{where}, loss {event.loss:.4g}")
         self.scale = event.scale
 
     def _draw(self, fraction: float, text: str) -> None:

@@ -107,8 +107,10 @@ def test_everything_by_default(fake, capsys):
     assert capsys.readouterr() == (
         "castle_starry-night.png  30x20  1.2 s\n",
         "minimalstyle: compiling kernels\n"
-        "minimalstyle: scale 1/2, 15x10, loss 10\n"
-        "minimalstyle: scale 2/2, 30x20, loss 2.5, 1:01:40 left\n",
+        "minimalstyle: scale 1/2, 15x10\n"
+        "minimalstyle: scale 1/2, 15x10, loss 3.333\n"
+        "minimalstyle: scale 2/2, 30x20, 1:01:40 left\n"
+        "minimalstyle: scale 2/2, 30x20, loss 1.667\n",
     )
     with Image.open("castle_starry-night.png") as image:
         np.testing.assert_array_equal(np.asarray(image), IMAGE)
@@ -526,7 +528,7 @@ def test_nobody_listens(here):
     with start("t.FakeStylize()", "castle.jpg waves.png -o a.png", stdout=write) as process:
         _, err = process.communicate(timeout=10)
     os.close(write)
-    assert (process.returncode, err.count("\n")) == (0, 3)
+    assert (process.returncode, err.count("\n")) == (0, 5)
     assert Path("a.png").exists()
     read, write = os.pipe()
     os.close(read)
