@@ -103,7 +103,6 @@ def test_time_to_loss(benchmark, no_torch, tmp_path, capsys):
 
 
 def test_plot(benchmark, tmp_path, capsys):
-    pytest.importorskip("matplotlib")
     ours = {
         "scales": [1, 2],
         "seconds": [1.0, 2.0],

@@ -210,7 +210,6 @@ def test_bad_options(arguments, capsys):
 
 
 def test_plot(tmp_path, capsys):
-    pytest.importorskip("matplotlib")
     path = tmp_path / "v.png"
     assert command.main(["--layer", "style", "--size", "4", "--plot", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
