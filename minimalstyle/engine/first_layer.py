@@ -12,7 +12,7 @@ import numpy as np
 from .jit import kernel
 from .maps import Floats, aligned, padded_channels
 from .product import COLUMNS, ROWS, multiply
-from .simd import LANES, load, store, where_greater, zero
+from .simd import LANES, address, load, store, where_greater, zero
 
 __all__ = ["ROW_BLOCK", "FirstLayer", "backward", "convolve_relu", "first_layer", "preprocess"]
 
@@ -93,18 +93,11 @@ def convolve_relu(block, x, layer, y, scratch):
                     for i in range(9):
                         to[i] = nine[i]
             for p in range(0, channels, COLUMNS):
+                panel = address(layer.filters, p * TAPS)
                 for pixel in range(0, pixels, ROWS):
-                    multiply(
-                        inputs[pixel * TAPS :],
-                        TAPS,
-                        1,
-                        layer.filters[p * TAPS :],
-                        COLUMNS,
-                        products[pixel * channels + p :],
-                        channels,
-                        TAPS,
-                        False,
-                    )
+                    a = address(inputs, pixel * TAPS)
+                    c = address(products, pixel * channels + p)
+                    multiply(a, TAPS, 1, panel, COLUMNS, c, channels, TAPS, False)
             at = (row + 1) * y.pitch + (left + 1) * channels
             for pixel in range(pixels):
                 for c in range(0, channels, LANES):
@@ -122,21 +115,14 @@ def backward(block, dy, layer, gradient, scratch):
     first = block * ROW_BLOCK
     last = min(first + ROW_BLOCK, dy.height)
     for row in range(max(first - 1, 0), min(last + 1, dy.height)):
-        source = dy.data[(row + 1) * dy.pitch + channels :]
-        target = scratch[(row - first + 1) * row_size :]
+        source = address(dy.data, (row + 1) * dy.pitch + channels)
+        target = address(scratch, (row - first + 1) * row_size)
         for p in range(0, taps, COLUMNS):
+            panel = address(layer.transposed, p * channels)
             for pixel in range(0, dy.width, ROWS):
-                multiply(
-                    source[pixel * channels :],
-                    channels,
-                    1,
-                    layer.transposed[p * channels :],
-                    COLUMNS,
-                    target[pixel * taps + p :],
-                    taps,
-                    channels,
-                    False,
-                )
+                a = address(source, pixel * channels)
+                c = address(target, pixel * taps + p)
+                multiply(a, channels, 1, panel, COLUMNS, c, taps, channels, False)
     for row in range(first, last):
         for column in range(dy.width):
             d0 = d1 = d2 = np.float32(0)

@@ -17,11 +17,11 @@ def multiply(a, a_row, a_column, b, b_row, c, c_row, depth, accumulate):
 
     Parameters
     ----------
-    a : (n,) float32
+    a : address of float32 values
         A[r, k] is `a[r * a_row + k * a_column]`.
-    b : (n,) float32
+    b : address of float32 values
         B[k, j] is `b[k * b_row + j]`.
-    c : (n,) float32
+    c : address of float32 values
         C[r, j] is `c[r * c_row + j]`.
     depth : int
         Columns of A and rows of B.

@@ -19,6 +19,7 @@ from numba.extending import intrinsic, models, overload, register_model
 
 __all__ = [
     "LANES",
+    "address",
     "broadcast",
     "load",
     "load_bytes",
@@ -58,9 +59,30 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, numba_type, _LLVM_VECTOR)
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _LLVM_VECTOR.as_pointer())
+def _element(context: Any, builder: Any, memory_type: Any, memory: Any, index: Any) -> Any:
+    """Address of an element of a 1-D contiguous array, or of what is behind an address."""
+    if isinstance(memory_type, types.Array):
+        memory = context.make_array(memory_type)(context, builder, memory).data
+    return builder.gep(memory, [index])
+
+
+def _pointer(context: Any, builder: Any, memory_type: Any, memory: Any, index: Any) -> Any:
+    element = _element(context, builder, memory_type, memory, index)
+    return builder.bitcast(element, _LLVM_VECTOR.as_pointer())
+
+
+@intrinsic
+def address(typing_context, array, index):
+    """Where `array[index]` is, for `load`, `store`, `broadcast` and `address` itself.
+
+    A slice would do, but it counts references to the array, atomically: in inner loops that costs
+    more than the work, the more so as the threads share the counter.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return _element(context, builder, signature.args[0], *arguments)
+
+    return types.CPointer(types.float32)(array, types.intp), generate
 
 
 @intrinsic
@@ -98,8 +120,8 @@ def broadcast(typing_context, array, index):
     """`array[index]` of a 1-D contiguous float32 array in every lane, without checks."""
 
     def generate(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return _in_every_lane(builder, builder.load(builder.gep(data, [arguments[1]])))
+        element = _element(context, builder, signature.args[0], *arguments)
+        return _in_every_lane(builder, builder.load(element))
 
     return _vector(array, types.intp), generate
 

@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import inlined, kernel
+from .jit import kernel
 from .maps import Floats, Map, aligned
 from .product import COLUMNS, ROWS, multiply
-from .simd import LANES, load, store, where_greater, zero
+from .simd import LANES, address, load, store, where_greater, zero
 from .threads import Threads
 
 __all__ = [
     "Tap",
-    "add_tap",
     "affine_gradient",
     "moments",
     "squared_distance",
@@ -84,23 +83,17 @@ def _add_moments(block, f, groups, chunks, sums, products):
             for pixel in range(begin, end):
                 total += load(f.data, f.pitch + pixel * channels + c)
             store(sums, chunk * channels + c, total)
-    own = products[chunk * groups * _GROUP * channels :]
+    own = chunk * groups * _GROUP * channels
     for start in range(begin, end, _DEPTH):
         depth = min(_DEPTH, end - start)
-        pixel = f.data[f.pitch + start * channels :]
+        pixel = f.pitch + start * channels
         for row in range(group * _GROUP, (group + 1) * _GROUP, ROWS):
+            transposed = address(f.data, pixel + row)
             for column in range(row // COLUMNS * COLUMNS, channels, COLUMNS):
-                multiply(
-                    pixel[row:],
-                    1,
-                    channels,
-                    pixel[column:],
-                    channels,
-                    own[row * channels + column :],
-                    channels,
-                    depth,
-                    start > begin,
-                )
+                columns = address(f.data, pixel + column)
+                to = address(products, own + row * channels + column)
+                more = start > begin
+                multiply(transposed, 1, channels, columns, channels, to, channels, depth, more)
 
 
 @kernel
@@ -171,30 +164,11 @@ def squared_distance(f: Map, p: Map, threads: Threads) -> float:
 def affine_gradient(features, pixels, channels, tap, gradient):
     """F S for `pixels` pixels side by side, written by whole blocks of `ROWS` pixels."""
     for p in range(0, channels, COLUMNS):
-        panel = tap.matrix[p * channels :]
+        panel = address(tap.matrix, p * channels)
         for pixel in range(0, pixels, ROWS):
-            row = pixel * channels
-            multiply(
-                features[row:],
-                channels,
-                1,
-                panel,
-                COLUMNS,
-                gradient[row + p :],
-                channels,
-                channels,
-                False,
-            )
-
-
-@inlined
-def add_tap(value, features, at, tap, gradient, at_gradient, c):
-    """Add the tap's gradient of one vector of channels to `value`."""
-    if tap.matrix.size > 0:
-        value = value + load(gradient, at_gradient) + load(tap.shift, c)
-    if tap.target.size > 0:
-        value = value + tap.factor * (load(features, at) - load(tap.target, at))
-    return value
+            row = address(features, pixel * channels)
+            to = address(gradient, pixel * channels + p)
+            multiply(row, channels, 1, panel, COLUMNS, to, channels, channels, False)
 
 
 @kernel
@@ -202,14 +176,22 @@ def tap_gradient(row, f, tap, masked, accumulate, df, scratch):
     """One row of df = F S + b + w (F - P), only where f > 0 if `masked`; df may be f itself."""
     channels = f.channels
     start = (row + 1) * f.pitch + channels
-    if tap.matrix.size > 0:
-        affine_gradient(f.data[start:], f.width, channels, tap, scratch)
+    data, result = address(f.data, start), address(df.data, start)
+    shift, target = address(tap.shift, 0), address(tap.target, start)
+    has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
+    if has_matrix:
+        affine_gradient(data, f.width, channels, tap, address(scratch, 0))
     for x in range(f.width):
         for c in range(0, channels, LANES):
-            at = start + x * channels + c
-            value = add_tap(zero(), f.data, at, tap, scratch, x * channels + c, c)
+            at = x * channels + c
+            here = load(data, at)
+            value = zero()
+            if has_matrix:
+                value = load(scratch, at) + load(shift, c)
+            if has_target:
+                value = value + tap.factor * (here - load(target, at))
             if masked:
-                value = where_greater(load(f.data, at), zero(), value, zero())
+                value = where_greater(here, zero(), value, zero())
             if accumulate:
-                value = value + load(df.data, at)
-            store(df.data, at, value)
+                value = value + load(result, at)
+            store(result, at, value)

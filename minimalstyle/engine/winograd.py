@@ -17,8 +17,8 @@ from .jit import inlined, kernel
 from .maps import TILE, Floats, aligned
 from .pooling import max_window, mean_window, scatter_window
 from .product import COLUMNS, ROWS, multiply
-from .simd import LANES, load, store, where_greater, zero
-from .taps import add_tap, affine_gradient
+from .simd import LANES, address, load, store, where_greater, zero
+from .taps import affine_gradient
 
 FREQUENCIES = 36
 _TILES = 48  # tiles of a block: its V and M stay in the cache, its share of the filters is reused
@@ -219,10 +219,10 @@ def _products(x, filters, tiling, first, tiles, scratch):
             )
     for f in range(FREQUENCIES):
         for p in range(0, outputs, COLUMNS):
-            u = filters.data[(f * outputs + p) * inputs :]
+            u = address(filters.data, (f * outputs + p) * inputs)
             for t in range(0, tiles, ROWS):
-                a = v[f * v_plane + t * inputs :]
-                c = m[f * m_plane + t * outputs + p :]
+                a = address(v, f * v_plane + t * inputs)
+                c = address(m, f * m_plane + t * outputs + p)
                 multiply(a, inputs, 1, u, COLUMNS, c, outputs, inputs, False)
 
 
@@ -325,33 +325,38 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
     plane = _plane(filters.outputs)
     channels = f.channels
     area = TILE * TILE
-    features = scratch.inputs[: _TILES_WITH_SLACK * area * channels]
-    gradient = scratch.inputs[_TILES_WITH_SLACK * area * channels :]
-    if tap.matrix.size > 0:
-        # The features of the block side by side; V is no longer needed.
-        for t in range(tiles):
+    features = address(scratch.inputs, 0)  # V is no longer needed
+    gradient = address(scratch.inputs, _TILES_WITH_SLACK * area * channels)
+    data, shift, target = address(f.data, 0), address(tap.shift, 0), address(tap.target, 0)
+    has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
+    if has_matrix:
+        for t in range(tiles):  # the features of the block side by side
             top = TILE * ((first + t) // tiling.columns)
             left = TILE * ((first + t) % tiling.columns)
             for i in range(TILE):
                 at = (top + i + 1) * f.pitch + (left + 1) * channels
                 to = (t * area + i * TILE) * channels
                 for k in range(0, TILE * channels, LANES):
-                    store(features, to + k, load(f.data, at + k))
+                    store(features, to + k, load(data, at + k))
         affine_gradient(features, tiles * area, channels, tap, gradient)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
         m = t * filters.outputs
+        corner = (top + 1) * f.pitch + (left + 1) * channels
         for c in range(0, channels, LANES):
             _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, f.height - top)):
                 for j in range(min(TILE, f.width - left)):
-                    at = (top + i + 1) * f.pitch + (left + j + 1) * channels + c
+                    at = corner + i * f.pitch + j * channels + c
+                    here = load(data, at)
                     value = load(scratch.tile, (TILE * i + j) * LANES)
-                    pixel = (t * area + TILE * i + j) * channels
-                    value = add_tap(value, f.data, at, tap, gradient, pixel + c, c)
-                    value = where_greater(load(f.data, at), zero(), value, zero())
-                    store(f.data, at, value)
+                    if has_matrix:
+                        pixel = (t * area + TILE * i + j) * channels
+                        value = value + load(gradient, pixel + c) + load(shift, c)
+                    if has_target:
+                        value = value + tap.factor * (here - load(target, at))
+                    store(data, at, where_greater(here, zero(), value, zero()))
 
 
 @kernel
