@@ -229,7 +229,9 @@ class Pass:
         self._codes: list[npt.NDArray[np.uint8]] = []
         self._biases: list[Floats] = []
         self._sizes: list[tuple[int, int, int]] = []  # of each stage before its pooling
-        spare = 0
+        self._tilings: list[winograd.Tiling] = []  # of its convolution, forward and backward
+        wider: list[int] = []  # the larger number of channels below and above
+        inputs = spare = 0
         shape = (height, width)
         for i, stage in enumerate(self._stages):
             channels = maps.padded_channels(stage.convolution.weight.shape[3])
@@ -239,6 +241,10 @@ class Pass:
             self._biases.append(bias)
             size = (*shape, channels)
             self._sizes.append(size)
+            filters = inputs * channels
+            self._tilings.append(winograd.tiling(*shape, filters, network.threads.number))
+            wider.append(max(inputs, channels))
+            inputs = channels
             pooled = self._pool(i)
             if pooled is None or stage.relu in taps or i == 0:
                 self._features[stage.relu] = maps.empty(*size)
@@ -253,11 +259,10 @@ class Pass:
                 self._features[pooled.name] = maps.empty(*shape, channels)
         self._spares = [np.empty(0, np.float32), np.empty(0, np.float32)]
         self._spare_size = spare
-        widest = max(size[2] for size in self._sizes)
-        columns = max(width, 1)
-        rows = first_layer.scratch(columns, self._sizes[0][2]).size
+        rows = first_layer.scratch(width, self._sizes[0][2]).size
         rows = max(rows, *((size[1] + 8) * size[2] for size in self._sizes))
-        self._scratch = [winograd.scratch(widest, widest) for _ in range(network.threads.number)]
+        convolutions = list(zip(self._tilings, wider, strict=True))[1:]  # the first has its own
+        self._scratch = [winograd.scratch(convolutions) for _ in range(network.threads.number)]
         self._rows = [maps.aligned(rows) for _ in range(network.threads.number)]
         self._image = maps.empty(height, width, 3)
 
@@ -316,7 +321,7 @@ class Pass:
                 z = kept or self._spare((height // 2, width // 2, channels), x)
             if i > 0:
                 filters = self.network.filters(i, backward=False)
-                tiling = winograd.tiling(*self._sizes[i][:2])
+                tiling = self._tilings[i]
                 common = (x, filters, self._biases[i], tiling)
                 if stage.relu in self._features:
                     run(winograd.convolve_relu, tiling.blocks, *common, y, scratch=self._scratch)
@@ -378,7 +383,7 @@ class Pass:
             else:
                 assert features is not None
                 filters = self.network.filters(i + 1, backward=True)
-                tiling = winograd.tiling(features.height, features.width)
+                tiling = self._tilings[i + 1]
                 run(
                     winograd.backward_relu,
                     tiling.blocks,
@@ -410,7 +415,7 @@ class Pass:
         height, width, channels = self._sizes[i]
         if gradient is not None:
             filters = self.network.filters(i + 1, backward=True)
-            tiling = winograd.tiling(gradient.height, gradient.width)
+            tiling = self._tilings[i + 1]
             if features is None:
                 below = self._spare((height, width, channels), gradient)
                 run(

@@ -9,6 +9,7 @@ Each kernel handles one block of tiles: transform the inputs (V), multiply with 
 filters (M), transform the products back, and finish the values while they are still in the cache.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +22,9 @@ from .simd import LANES, address, load, store, where_greater, zero
 from .taps import affine_gradient
 
 FREQUENCIES = 36
-_TILES = 48  # tiles of a block: its V and M stay in the cache, its share of the filters is reused
-_TILES_WITH_SLACK = _TILES + ROWS
+_TILES = 48  # of a block: its V and M, by frequency, stay in the cache
+_MANY_TILES = 132  # where filters do not: they are read anew for each block
+_MANY_FILTERS = 256 * 512
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
 
 # ---------------------------------------------------------------- the three transforms, in 1-D
@@ -117,7 +119,7 @@ def transform_filters(block, weight, filters):
 
 
 class Tiling(NamedTuple):
-    """Which tiles of a map make up a block. It depends on the map alone, never on the machine."""
+    """Which tiles of a map make up a block. What a tile becomes does not depend on its block."""
 
     columns: int
     tiles: int
@@ -128,13 +130,22 @@ class Tiling(NamedTuple):
         return -(-self.tiles // self.block)
 
 
-def tiling(height: int, width: int) -> Tiling:
-    """Equal blocks of at most about `_TILES` tiles, an even number of them where possible."""
+def tiling(height: int, width: int, filters: int, threads: int) -> Tiling:
+    """Equal blocks of some 50 or 130 tiles, as many for each thread.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the map.
+    filters : int
+        Input times output channels of the convolution.
+    threads : int
+    """
     rows, columns = -(-height // TILE), -(-width // TILE)
     tiles = rows * columns
-    blocks = -(-tiles // _TILES)
-    blocks += blocks % 2
-    block = -(-tiles // max(blocks, 1))
+    blocks = -(-tiles // (_MANY_TILES if filters >= _MANY_FILTERS else _TILES))
+    blocks = -(-blocks // threads) * threads
+    block = -(-tiles // blocks)
     return Tiling(columns, tiles, -(-block // ROWS) * ROWS)
 
 
@@ -147,19 +158,20 @@ class Scratch(NamedTuple):
     tile: Floats  # 4x4 outputs of one vector of channels
 
 
-def _plane_size(channels: int) -> int:
+def _plane_size(tiling: Tiling, channels: int) -> int:
     """Floats from one frequency to the next in the scratch memory."""
-    return _TILES_WITH_SLACK * channels + _PADDING
+    return tiling.block * channels + _PADDING
 
 
 _plane = inlined(_plane_size)
 
 
-def scratch(inputs: int, outputs: int) -> Scratch:
-    """Scratch for convolutions of at most `inputs` and `outputs` (padded) channels."""
+def scratch(layers: Iterable[tuple[Tiling, int]]) -> Scratch:
+    """Scratch for convolutions with these tilings and, on their wider side, (padded) channels."""
+    largest = max((_plane_size(*layer) for layer in layers), default=0)
     return Scratch(
-        aligned(FREQUENCIES * _plane_size(inputs)),
-        aligned(FREQUENCIES * _plane_size(outputs)),
+        aligned(FREQUENCIES * largest),
+        aligned(FREQUENCIES * largest),
         aligned(FREQUENCIES * LANES),
         aligned(TILE * TILE * LANES),
     )
@@ -208,7 +220,7 @@ def _products(x, filters, tiling, first, tiles, scratch):
     """M = V U for `tiles` tiles of `x`."""
     inputs, outputs = filters.inputs, filters.outputs
     v, m = scratch.inputs, scratch.products
-    v_plane, m_plane = _plane(inputs), _plane(outputs)
+    v_plane, m_plane = _plane(tiling, inputs), _plane(tiling, outputs)
     for t in range(tiles):
         y = TILE * ((first + t) // tiling.columns)
         column = TILE * ((first + t) % tiling.columns)
@@ -269,7 +281,7 @@ def convolve_relu(block, x, filters, bias, tiling, y, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(x, filters, tiling, first, tiles, scratch)
-    plane = _plane(filters.outputs)
+    plane = _plane(tiling, filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
@@ -291,7 +303,7 @@ def convolve_relu_pool(block, x, filters, bias, tiling, average, z, code, scratc
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(x, filters, tiling, first, tiles, scratch)
-    plane = _plane(filters.outputs)
+    plane = _plane(tiling, filters.outputs)
     for t in range(tiles):
         top = TILE // 2 * ((first + t) // tiling.columns)
         left = TILE // 2 * ((first + t) % tiling.columns)
@@ -322,11 +334,11 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
-    plane = _plane(filters.outputs)
+    plane = _plane(tiling, filters.outputs)
     channels = f.channels
     area = TILE * TILE
     features = address(scratch.inputs, 0)  # V is no longer needed
-    gradient = address(scratch.inputs, _TILES_WITH_SLACK * area * channels)
+    gradient = address(scratch.inputs, tiling.block * area * channels)
     data, shift, target = address(f.data, 0), address(tap.shift, 0), address(tap.target, 0)
     has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
     if has_matrix:
@@ -365,7 +377,7 @@ def backward_unpool(block, dy, filters, tiling, code, share, df, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
-    plane = _plane(filters.outputs)
+    plane = _plane(tiling, filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
@@ -386,7 +398,7 @@ def backward_plain(block, dy, filters, tiling, dx, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
-    plane = _plane(filters.outputs)
+    plane = _plane(tiling, filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
