@@ -230,7 +230,7 @@ class Pass:
         self._biases: list[Floats] = []
         self._sizes: list[tuple[int, int, int]] = []  # of each stage before its pooling
         self._tilings: list[winograd.Tiling] = []  # of its convolution, forward and backward
-        wider: list[int] = []  # the larger number of channels below and above
+        convolutions: list[tuple[winograd.Tiling, int, int]] = []  # but for the first
         inputs = spare = 0
         shape = (height, width)
         for i, stage in enumerate(self._stages):
@@ -243,7 +243,8 @@ class Pass:
             self._sizes.append(size)
             filters = inputs * channels
             self._tilings.append(winograd.tiling(*shape, filters, network.threads.number))
-            wider.append(max(inputs, channels))
+            if i > 0:
+                convolutions.append((self._tilings[i], inputs, channels))
             inputs = channels
             pooled = self._pool(i)
             if pooled is None or stage.relu in taps or i == 0:
@@ -261,7 +262,6 @@ class Pass:
         self._spare_size = spare
         rows = first_layer.scratch(width, self._sizes[0][2]).size
         rows = max(rows, *((size[1] + 8) * size[2] for size in self._sizes))
-        convolutions = list(zip(self._tilings, wider, strict=True))[1:]  # the first has its own
         self._scratch = [winograd.scratch(convolutions) for _ in range(network.threads.number)]
         self._rows = [maps.aligned(rows) for _ in range(network.threads.number)]
         self._image = maps.empty(height, width, 3)

@@ -9,7 +9,7 @@ Each kernel handles one block of tiles: transform the inputs (V), multiply with 
 filters (M), transform the products back, and finish the values while they are still in the cache.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ FREQUENCIES = 36
 _TILES = 48  # of a block: its V and M, by frequency, stay in the cache
 _MANY_TILES = 132  # where filters do not: they are read anew for each block
 _MANY_FILTERS = 256 * 512
+_TAPPED = 6  # tiles whose features and tap gradient stay in the cache
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
 
 # ---------------------------------------------------------------- the three transforms, in 1-D
@@ -152,28 +153,31 @@ def tiling(height: int, width: int, filters: int, threads: int) -> Tiling:
 class Scratch(NamedTuple):
     """Memory of one thread for one block."""
 
-    inputs: Floats  # V: frequency, tile, input channel
-    products: Floats  # M: frequency, tile, output channel
+    planes: Floats  # V and M: frequency, tile, channel
     rows: Floats  # a tile between the two passes of a transform
     tile: Floats  # 4x4 outputs of one vector of channels
+    features: Floats  # of `_TAPPED` tiles, pixel by pixel
+    gradient: Floats  # of a tap there
 
 
-def _plane_size(tiling: Tiling, channels: int) -> int:
+def _plane_size(tiling: Tiling, inputs: int, outputs: int) -> int:
     """Floats from one frequency to the next in the scratch memory."""
-    return tiling.block * channels + _PADDING
+    return tiling.block * max(inputs, outputs) + _PADDING
 
 
 _plane = inlined(_plane_size)
 
 
-def scratch(layers: Iterable[tuple[Tiling, int]]) -> Scratch:
-    """Scratch for convolutions with these tilings and, on their wider side, (padded) channels."""
-    largest = max((_plane_size(*layer) for layer in layers), default=0)
+def scratch(layers: Sequence[tuple[Tiling, int, int]]) -> Scratch:
+    """Scratch for convolutions with these tilings, input and output (padded) channels."""
+    plane = max((_plane_size(*layer) for layer in layers), default=0)
+    channels = max((max(inputs, outputs) for _, inputs, outputs in layers), default=0)
     return Scratch(
-        aligned(FREQUENCIES * largest),
-        aligned(FREQUENCIES * largest),
+        aligned((FREQUENCIES + 1) * plane),
         aligned(FREQUENCIES * LANES),
         aligned(TILE * TILE * LANES),
+        aligned(_TAPPED * TILE * TILE * channels),
+        aligned(_TAPPED * TILE * TILE * channels),
     )
 
 
@@ -230,10 +234,14 @@ def _transform_tile(x, source, pitch, pixel, rows, target, plane, v):
 
 @kernel
 def _products(x, filters, tiling, first, tiles, scratch):
-    """M = V U for `tiles` tiles of `x`."""
+    """M = V U for `tiles` tiles of `x`.
+
+    M of a frequency takes the place of V of the frequency before: half the memory stays in the
+    cache more easily.
+    """
     inputs, outputs = filters.inputs, filters.outputs
-    v, m = scratch.inputs, scratch.products
-    v_plane, m_plane = _plane(tiling, inputs), _plane(tiling, outputs)
+    plane = _plane(tiling, inputs, outputs)
+    m, v = address(scratch.planes, 0), address(scratch.planes, plane)
     for t in range(tiles):
         y = TILE * ((first + t) // tiling.columns)
         column = TILE * ((first + t) % tiling.columns)
@@ -242,14 +250,14 @@ def _products(x, filters, tiling, first, tiles, scratch):
         for c in range(0, inputs, LANES):
             _prefetch(x.data, next_tile + TILE * c, x.pitch, 6, TILE)
             _transform_tile(
-                x.data, source + c, x.pitch, inputs, scratch.rows, t * inputs + c, v_plane, v
+                x.data, source + c, x.pitch, inputs, scratch.rows, t * inputs + c, plane, v
             )
     for f in range(FREQUENCIES):
         for p in range(0, outputs, COLUMNS):
             u = address(filters.data, (f * outputs + p) * inputs)
             for t in range(0, tiles, ROWS):
-                a = address(v, f * v_plane + t * inputs)
-                c = address(m, f * m_plane + t * outputs + p)
+                a = address(v, f * plane + t * inputs)
+                c = address(m, f * plane + t * outputs + p)
                 multiply(a, inputs, 1, u, COLUMNS, c, outputs, inputs, False)
 
 
@@ -296,7 +304,7 @@ def convolve_relu(block, x, filters, bias, tiling, y, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(x, filters, tiling, first, tiles, scratch)
-    plane = _plane(tiling, filters.outputs)
+    plane = _plane(tiling, filters.inputs, filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
@@ -304,7 +312,7 @@ def convolve_relu(block, x, filters, bias, tiling, y, scratch):
         m = t * filters.outputs
         for c in range(0, y.channels, LANES):
             _prefetch(y.data, at + TILE * (y.channels + c), y.pitch, TILE, TILE)
-            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
+            _transform_back(scratch.planes, m + c, plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(TILE, y.height - top)):
                 for j in range(min(TILE, y.width - left)):
@@ -319,13 +327,13 @@ def convolve_relu_pool(block, x, filters, bias, tiling, average, z, code, scratc
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(x, filters, tiling, first, tiles, scratch)
-    plane = _plane(tiling, filters.outputs)
+    plane = _plane(tiling, filters.inputs, filters.outputs)
     for t in range(tiles):
         top = TILE // 2 * ((first + t) // tiling.columns)
         left = TILE // 2 * ((first + t) % tiling.columns)
         m = t * filters.outputs
         for c in range(0, z.channels, LANES):
-            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
+            _transform_back(scratch.planes, m + c, plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(TILE // 2, z.height - top)):
                 for j in range(min(TILE // 2, z.width - left)):
@@ -345,43 +353,53 @@ def convolve_relu_pool(block, x, filters, bias, tiling, average, z, code, scratc
 
 
 @kernel
+def _tap_tiles(first, f, tiling, tap, scratch):
+    """F S of up to `_TAPPED` tiles, whose features are laid side by side for it."""
+    channels = f.channels
+    tiles = min(_TAPPED, tiling.tiles - first)
+    features = address(scratch.features, 0)
+    for t in range(tiles):
+        top = TILE * ((first + t) // tiling.columns)
+        left = TILE * ((first + t) % tiling.columns)
+        for i in range(TILE):
+            source = address(f.data, (top + i + 1) * f.pitch + (left + 1) * channels)
+            to = address(features, TILE * (TILE * t + i) * channels)
+            for k in range(0, TILE * channels, LANES):
+                store(to, k, load(source, k))
+    pixels = TILE * TILE * tiles
+    affine_gradient(features, pixels, channels, tap, address(scratch.gradient, 0))
+
+
+@kernel
 def backward_relu(block, dy, filters, tiling, f, tap, scratch):
     """df = (dy * g' + gradient of the tap at f) where f > 0, written over the features `f`."""
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
-    plane = _plane(tiling, filters.outputs)
+    plane = _plane(tiling, filters.inputs, filters.outputs)
     channels = f.channels
     area = TILE * TILE
-    features = address(scratch.inputs, 0)  # V is no longer needed
-    gradient = address(scratch.inputs, tiling.block * area * channels)
     data, shift, target = address(f.data, 0), address(tap.shift, 0), address(tap.target, 0)
     has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
-    if has_matrix:
-        for t in range(tiles):  # the features of the block side by side
-            top = TILE * ((first + t) // tiling.columns)
-            left = TILE * ((first + t) % tiling.columns)
-            for i in range(TILE):
-                at = (top + i + 1) * f.pitch + (left + 1) * channels
-                to = (t * area + i * TILE) * channels
-                for k in range(0, TILE * channels, LANES):
-                    store(features, to + k, load(data, at + k))
-        affine_gradient(features, tiles * area, channels, tap, gradient)
+    gradient = address(scratch.gradient, 0)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
-        m = t * filters.outputs
         corner = (top + 1) * f.pitch + (left + 1) * channels
+        if has_matrix and t % _TAPPED == 0:
+            _tap_tiles(first + t, f, tiling, tap, scratch)
+        tapped = t % _TAPPED * area
+        m = t * filters.outputs
         for c in range(0, channels, LANES):
             _prefetch(data, corner + TILE * (channels + c), f.pitch, TILE, TILE)
-            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
+            _transform_back(scratch.planes, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, f.height - top)):
                 for j in range(min(TILE, f.width - left)):
                     at = corner + i * f.pitch + j * channels + c
                     here = load(data, at)
                     value = load(scratch.tile, (TILE * i + j) * LANES)
                     if has_matrix:
-                        pixel = (t * area + TILE * i + j) * channels
+                        pixel = (tapped + TILE * i + j) * channels
                         value = value + load(gradient, pixel + c) + load(shift, c)
                     if has_target:
                         value = value + tap.factor * (here - load(target, at))
@@ -394,7 +412,7 @@ def backward_unpool(block, dy, filters, tiling, code, share, df, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
-    plane = _plane(tiling, filters.outputs)
+    plane = _plane(tiling, filters.inputs, filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
@@ -403,7 +421,7 @@ def backward_unpool(block, dy, filters, tiling, code, share, df, scratch):
         for c in range(0, df.channels, LANES):
             next_part = corner + 2 * TILE * (df.channels + c)
             _prefetch(df.data, next_part, df.pitch, 2 * TILE, 2 * TILE)
-            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
+            _transform_back(scratch.planes, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, dy.height - top)):
                 for j in range(min(TILE, dy.width - left)):
                     value = share * load(scratch.tile, (TILE * i + j) * LANES)
@@ -418,14 +436,14 @@ def backward_plain(block, dy, filters, tiling, dx, scratch):
     first = block * tiling.block
     tiles = min(tiling.block, tiling.tiles - first)
     _products(dy, filters, tiling, first, tiles, scratch)
-    plane = _plane(tiling, filters.outputs)
+    plane = _plane(tiling, filters.inputs, filters.outputs)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
         left = TILE * ((first + t) % tiling.columns)
         at = (top + 1) * dx.pitch + (left + 1) * dx.channels
         m = t * filters.outputs
         for c in range(0, dx.channels, LANES):
-            _transform_back(scratch.products, m + c, plane, scratch.rows, scratch.tile)
+            _transform_back(scratch.planes, m + c, plane, scratch.rows, scratch.tile)
             for i in range(min(TILE, dx.height - top)):
                 for j in range(min(TILE, dx.width - left)):
                     value = load(scratch.tile, (TILE * i + j) * LANES)
