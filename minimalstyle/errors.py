@@ -4,6 +4,7 @@ A message says in one line what happened, to which file or option, and what to d
 """
 
 __all__ = [
+    "CheckpointError",
     "ImageError",
     "MinimalstyleError",
     "MinimalstyleWarning",
@@ -41,6 +42,12 @@ class OutputError(MinimalstyleError, OSError):
     """The picture or the report cannot be written."""
 
     exit_code = 5
+
+
+class CheckpointError(MinimalstyleError, ValueError):
+    """A checkpoint that is missing, damaged, or of another run."""
+
+    exit_code = 6
 
 
 class MinimalstyleWarning(UserWarning):

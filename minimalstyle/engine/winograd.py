@@ -24,7 +24,7 @@ from .taps import affine_gradient
 FREQUENCIES = 36
 _TILES = 48  # of a block: its V and M, by frequency, stay in the cache
 _MANY_TILES = 132  # where filters do not: they are read anew for each block
-_MANY_FILTERS = 256 * 512
+_MANY_FILTERS = 256 * 256
 _TAPPED = 6  # tiles whose features and tap gradient stay in the cache
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
 
