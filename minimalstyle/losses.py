@@ -18,49 +18,53 @@ Floats = npt.NDArray[np.float32]
 
 
 def content_loss(f: Map, target: Map, energy: float, threads: Threads) -> tuple[float, float]:
-    """`||F - P||^2 / ||P||^2` and the factor w of its gradient `w (F - P)`.
+    """`||F - P||^2 / energy` and the factor w of its gradient `w (F - P)`.
 
     Parameters
     ----------
     f, target : Map
         F and P, of the same shape.
     energy : float
-        `||P||^2`.
+        `||P||^2`; 2 for the paper's loss.
 
     Returns
     -------
     value : float
     factor : float
-        `2 / ||P||^2`.
+        `2 / energy`.
 
     References
     ----------
-    Gatys, Ecker and Bethge 2016, equations 1 and 2, with `1 / ||P||^2` in place of 1/2.
+    Gatys, Ecker and Bethge 2016, equations 1 and 2.
     """
     return squared_distance(f, target, threads) / energy, 2.0 / energy
 
 
-def gram_loss(gram: Floats, target: Floats, positions: int) -> tuple[float, Floats]:
-    """`||G - A||^2 / ||A||^2` and the matrix S of its gradient `F S`.
+def gram_loss(
+    gram: Floats, target: Floats, positions: float, energy: float
+) -> tuple[float, Floats]:
+    """`||G - A||^2 / energy` and the matrix S of its gradient `F S`.
 
     Parameters
     ----------
     gram, target : (C, C) float32
         `G = F'F / N` of the picture, and A of the style.
-    positions : int
-        N, height times width of the feature map.
+    positions : float
+        N, height times width of the feature map; of a region, the sum of its squared weights.
+    energy : float
+        `||A||^2`; `4 C^2` for the paper's loss.
 
     Returns
     -------
     value : float
     matrix : (C, C) float32
-        `4 (G - A) / (N ||A||^2)`.
+        `4 (G - A) / (N energy)`.
 
     References
     ----------
-    Gatys, Ecker and Bethge 2016, equations 4 to 6, with `1 / ||A||^2` in place of `1 / (4 C^2)`.
+    Gatys, Ecker and Bethge 2016, equations 3 to 6; its Gram matrices are sums over positions, and
+    its loss has `1 / N^2`, so that theirs and means, as here, come to the same.
     """
     difference = gram - target
-    energy = float(np.vdot(target, target))
     value = float(np.vdot(difference, difference)) / energy
     return value, difference * np.float32(4.0 / (positions * energy))

@@ -1,21 +1,51 @@
 """The loss of an image and its gradient at one image size."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .border import Border, fold, pad
+from .engine import maps
 from .engine.maps import Map
-from .engine.taps import Tap, moments, tap
+from .engine.taps import Tap, add_weighted_gradient, moments, tap, weighted_moment
 from .errors import UsageError
+from .images import resize
 from .losses import content_loss, gram_loss, total_variation
 from .network import Network
+from .regions import Region
 from .settings import Settings, check_weights
 
 __all__ = ["Objective"]
 
 Image = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Gram:
+    """A Gram matrix to be reached, by the whole layer or by a region of it.
+
+    Attributes
+    ----------
+    target : (C, C)
+    energy : float
+        What the squared difference is divided by.
+    weight : (h, w) float32 or None
+        Of each position in the region.
+    positions : float
+        Sum of the squared weights.
+    share : float
+        Of this region in the layer's loss, by its area.
+    """
+
+    target: Floats
+    energy: float
+    weight: Floats | None
+    positions: float
+    share: float
 
 
 class Objective:
@@ -31,7 +61,8 @@ class Objective:
     content : (H, W, 3) float
         The picture whose features are kept; images of the same size can be evaluated.
     styles : sequence of (h, w, 3) float
-        Pictures whose Gram matrices are matched, each of any size.
+        Pictures whose Gram matrices are matched, each of any size. None are needed without a
+        style weight.
     style_blend : sequence of float, optional
         Weight of each style; equal by default.
     content_weight, style_weight, tv_weight : float, optional
@@ -40,11 +71,25 @@ class Objective:
         Layers with their weights, which are divided by their sum.
     pooling : {"max", "average"}, optional
         Instead of the network's own.
+    loss : {"relative", "gatys2016"}, optional
+        Divide each term by what its target alone would give, or use the paper's constants: 1/2 of
+        the sum of the content, `1 / (4 C^2 N^2)` of the style (equations 1 and 4).
+    border : {"zero", "reflect", "wrap"}, optional
+        What the network sees beyond the edge of a picture.
+    regions : sequence of Region, optional
+        Parts of the image with a style each, in place of one blend for all: guided Gram matrices
+        (Gatys et al. 2017, "Controlling perceptual factors", equations 4 and 5).
+
+    Attributes
+    ----------
+    unit : float
+        How large a loss is large: 1 where terms are relative.
 
     Raises
     ------
     UsageError
-        For weights that make no sense, an unknown layer, or a picture that is too small.
+        For weights that make no sense, an unknown layer, an empty region, or a picture that is too
+        small.
     """
 
     def __init__(
@@ -60,6 +105,9 @@ class Objective:
         content_layers: Mapping[str, float] | None = None,
         style_layers: Mapping[str, float] | None = None,
         pooling: Literal["max", "average"] | None = None,
+        loss: Literal["relative", "gatys2016"] = "relative",
+        border: Border = "zero",
+        regions: Sequence[Region] | None = None,
     ) -> None:
         defaults = Settings(
             content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight
@@ -73,56 +121,100 @@ class Objective:
             defaults.content_layers if content_layers is None else content_layers
         )
         self.style_layers = _shares(defaults.style_layers if style_layers is None else style_layers)
+        if content_weight == 0:
+            self.content_layers = {}
+        if style_weight == 0:
+            self.style_layers = {}
+        self.relative = loss == "relative"
+        self.border = border
         self.terms: dict[str, float] = {}
-        self._targets = self._style_targets(styles, style_blend, pooling)
-        height, width, _ = content.shape
-        self._pass = network.at(height, width, [*self.content_layers, *self.style_layers], pooling)
+        self.unit = 0.0 if content_weight + style_weight else 1.0
+        self._grams: dict[str, list[_Gram]] = {}
+        self._scaled: dict[int, Map] = {}  # memory for the weighted features of a region
+        self._gradients: dict[str, Map] = {}  # where regions add up
+        if style_weight > 0:
+            self._aim_at_styles(styles, style_blend, pooling, regions)
+        padded = pad(content, border)
+        height, width = padded.shape[:2]
+        taps = [*self.content_layers, *self.style_layers]
+        self._pass = network.at(height, width, taps, pooling)
         self._contents: dict[str, Map] = {}
         self._energies: dict[str, float] = {}
-        features = self._pass.forward(content)
-        for name in self.content_layers:
+        features = self._pass.forward(padded)
+        for name, share in self.content_layers.items():
             target = features[name]
             self._contents[name] = target._replace(data=target.data.copy())
-            self._energies[name] = max(float(np.vdot(target.data, target.data)), 1e-30)
+            energy = max(float(np.vdot(target.data, target.data)), 1e-30)
+            self._energies[name] = energy if self.relative else 2.0
+            self.unit += content_weight * share * energy / self._energies[name]
+        if regions is not None:
+            for name, grams in self._grams.items():
+                self._grams[name] = _in_place(grams, features[name], regions, border)
+                self._gradients[name] = maps.empty(*features[name][1:4])
 
-    def _style_targets(
+    def _aim_at_styles(
         self,
         styles: Sequence[Image],
         blend: Sequence[float] | None,
         pooling: Literal["max", "average"] | None,
-    ) -> dict[str, npt.NDArray[np.float32]]:
-        """Blended Gram matrices. The loss against their mean is the mean loss, but a constant."""
+        regions: Sequence[Region] | None,
+    ) -> None:
+        """Gram matrices of the styles: blended, or one for each region.
+
+        The loss against the mean of several is the mean loss against each, but for a constant.
+        """
         weights = [1.0] * len(styles) if blend is None else list(blend)
         if len(weights) != len(styles) or not styles:
             raise UsageError(f"{len(weights)} style weights for {len(styles)} style pictures")
         check_weights("style_blend", weights)
-        targets: dict[str, npt.NDArray[np.float32]] = {}
-        for style, weight in zip(styles, weights, strict=True):
-            evaluation = self.network.at(
-                style.shape[0], style.shape[1], list(self.style_layers), pooling
-            )
-            features = evaluation.forward(style)
+        parts: list[tuple[int, Image, Floats | None, float]]
+        if regions is None:
+            parts = [
+                (0, style, None, w / sum(weights)) for style, w in zip(styles, weights, strict=True)
+            ]
+        else:
+            parts = [(i, styles[r.style], r.style_mask, 1.0) for i, r in enumerate(regions)]
+        targets: dict[str, dict[int, Floats]] = {name: {} for name in self.style_layers}
+        for region, style, mask, weight in parts:
+            border: Border = "reflect" if self.border == "wrap" else self.border
+            padded = pad(style, border)
+            height, width = padded.shape[:2]
+            evaluation = self.network.at(height, width, list(self.style_layers), pooling)
+            features = evaluation.forward(padded)
             for name in self.style_layers:
-                _, gram = moments(features[name], self.network.threads)
-                targets[name] = targets.get(name, 0) + np.float32(weight / sum(weights)) * gram
-        return targets
+                gram = self._gram(features[name], None if mask is None else pad(mask, border))
+                targets[name][region] = targets[name].get(region, 0) + np.float32(weight) * gram
+        for name, share in self.style_layers.items():
+            self._grams[name] = []
+            for target in targets[name].values():
+                squares = max(float(np.vdot(target, target)), 1e-30)
+                channels = evaluation.channels[name]
+                energy = squares if self.relative else 4.0 * channels**2
+                self._grams[name].append(_Gram(target, energy, None, 0.0, 1.0))
+                self.unit += self.style_weight * share * squares / energy / len(targets[name])
 
-    def __call__(self, image: Image) -> tuple[float, npt.NDArray[np.float32]]:
+    def _gram(self, f: Map, mask: Floats | None) -> Floats:
+        if mask is None:
+            return moments(f, self.network.threads)[1]
+        weight = _at_layer(mask, f)
+        if float(np.vdot(weight, weight)) < 1.0:
+            raise UsageError("a style mask leaves less than one position of a layer")
+        return weighted_moment(f, weight, maps.empty(*f[1:4]), self.network.threads)
+
+    def __call__(self, image: Image) -> tuple[float, Floats]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
-        image = np.ascontiguousarray(image, np.float32)
+        height, width = image.shape[:2]
+        padded = np.ascontiguousarray(pad(image, self.border), np.float32)
         threads = self.network.threads
-        features = self._pass.forward(image)
+        features = self._pass.forward(padded)
         self.terms = {"content": 0.0, "style": 0.0, "tv": 0.0}
         taps: dict[str, Tap] = {}
         for name, f in features.items():
-            matrix = target = None
+            matrix = target = added = None
             factor = 0.0
             if name in self.style_layers:
-                share = self.style_layers[name]
-                _, gram = moments(f, threads)
-                value, matrix = gram_loss(gram, self._targets[name], f.height * f.width)
-                matrix *= np.float32(self.style_weight * share)
-                self.terms["style"] += share * value
+                value, matrix, added = self._style(name, f)
+                self.terms["style"] += self.style_layers[name] * value
                 self.terms[f"style {name}"] = value
             if name in self.content_layers:
                 share = self.content_layers[name]
@@ -131,15 +223,55 @@ class Objective:
                 factor *= self.content_weight * share
                 self.terms["content"] += share * value
                 self.terms[f"content {name}"] = value
-            taps[name] = tap(matrix, None, target, factor)
+            taps[name] = tap(matrix, None, target, factor, added)
         gradient = self._pass.backward(taps)
-        self.terms["tv"] = total_variation(image, self.tv_weight, gradient, threads)
+        self.terms["tv"] = total_variation(padded, self.tv_weight, gradient, threads)
         loss = (
             self.content_weight * self.terms["content"]
             + self.style_weight * self.terms["style"]
             + self.tv_weight * self.terms["tv"]
         )
+        if self.border != "zero":
+            gradient = fold(gradient, self.border, height, width)
         return loss, gradient
+
+    def _style(self, name: str, f: Map) -> tuple[float, Floats | None, Map | None]:
+        """Loss of a layer, and its gradient: a matrix, or where there are regions, a map."""
+        threads = self.network.threads
+        weight = np.float32(self.style_weight * self.style_layers[name])
+        total = 0.0
+        for i, gram in enumerate(self._grams[name]):
+            if gram.weight is None:
+                _, second = moments(f, threads)
+                total, matrix = gram_loss(second, gram.target, f.height * f.width, gram.energy)
+                return total, weight * matrix, None
+            scaled = self._scaled.setdefault(f.data.size, maps.empty(*f[1:4]))
+            second = weighted_moment(f, gram.weight, scaled, threads)
+            value, matrix = gram_loss(second, gram.target, gram.positions, gram.energy)
+            total += gram.share * value
+            matrix *= np.float32(gram.share) * weight
+            gradient = self._gradients[name]
+            add_weighted_gradient(scaled, gram.weight, matrix, i > 0, gradient, threads)
+        return total, None, self._gradients[name]
+
+
+def _in_place(
+    grams: Sequence[_Gram], f: Map, regions: Sequence[Region], border: Border
+) -> list[_Gram]:
+    """The Gram matrices with the weights of their regions at a layer."""
+    placed = []
+    for gram, region in zip(grams, regions, strict=True):
+        weight = _at_layer(pad(region.mask, border), f)
+        positions = float(np.vdot(weight, weight))
+        if positions < 1.0:
+            raise UsageError(f"{region.name}: less than one position of a layer is left of it")
+        share = positions / weight.size
+        placed.append(_Gram(gram.target, gram.energy, weight, positions, share))
+    return placed
+
+
+def _at_layer(mask: Floats, f: Map) -> Floats:
+    return resize(mask, f.width, f.height)
 
 
 def _shares(weights: Mapping[str, float]) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 A loss that depends on the features through their first and second moments and through their
 squared distance to a target has a gradient that is affine in the features: `F S + b + w (F - P)`.
-Gram, mean-and-covariance and content losses are all of this kind.
+Gram, mean-and-covariance and content losses are all of this kind. Where a region has a Gram matrix
+of its own, the gradient `D` is a map of its own.
 """
 
 from typing import NamedTuple
@@ -17,11 +18,13 @@ from .threads import Threads
 
 __all__ = [
     "Tap",
+    "add_weighted_gradient",
     "affine_gradient",
     "moments",
     "squared_distance",
     "tap",
     "tap_gradient",
+    "weighted_moment",
 ]
 
 _GROUP = 4 * ROWS  # rows of the second moment that one block sums up
@@ -30,16 +33,17 @@ _VALUES = 1 << 16  # values of a block of `squared_distance`
 
 
 class Tap(NamedTuple):
-    """The gradient `F S + b + w (F - P)` at a tapped map F.
+    """The gradient `F S + b + w (F - P) + D` at a tapped map F.
 
-    `matrix` holds S in panels of COLUMNS columns, or is empty; `target` is the memory of P, a map
-    of the same shape as F, or empty.
+    `matrix` holds S in panels of COLUMNS columns, or is empty; `target` and `added` are the memory
+    of P and D, maps of the same shape as F, or empty.
     """
 
     matrix: Floats
     shift: Floats
     target: Floats
     factor: float
+    added: Floats
 
 
 def tap(
@@ -47,8 +51,9 @@ def tap(
     shift: Floats | None = None,
     target: Map | None = None,
     factor: float = 0.0,
+    added: Map | None = None,
 ) -> Tap:
-    """Make a `Tap` from S (C, C), b (C,), which needs S, P and w."""
+    """Make a `Tap` from S (C, C), b (C,), which needs S, P and w, and D."""
     nothing = np.empty(0, np.float32)
     if matrix is None:
         panels = nothing
@@ -64,6 +69,7 @@ def tap(
         nothing if shift is None else shift,
         nothing if target is None else target.data,
         float(factor) if target is not None else 0.0,
+        nothing if added is None else added.data,
     )
 
 
@@ -135,6 +141,34 @@ def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
     return mean, second
 
 
+def weighted_moment(f: Map, weight: Floats, scaled: Map, threads: Threads) -> Floats:
+    """Second moment `(wF)'(wF) / sum w^2` of a map whose pixels have the weights w.
+
+    Parameters
+    ----------
+    weight : (height, width) float32
+    scaled : Map
+        Memory of the shape of f; it then holds wF.
+
+    Returns
+    -------
+    (C, C) float32
+    """
+    threads.run(scale_pixels, f.height, f, weight, False, scaled)
+    _, second = moments(scaled, threads)
+    return second * np.float32(weight.size / np.vdot(weight, weight))
+
+
+def add_weighted_gradient(
+    scaled: Map, weight: Floats, matrix: Floats, accumulate: bool, gradient: Map, threads: Threads
+) -> None:
+    """`w (wF) S`, added to `gradient` with `accumulate`; wF in `scaled` is overwritten."""
+    rows = [aligned((scaled.width + ROWS) * scaled.channels) for _ in range(threads.number)]
+    product = tap(matrix)
+    threads.run(tap_gradient, scaled.height, scaled, product, False, False, scaled, scratch=rows)
+    threads.run(scale_pixels, scaled.height, scaled, weight, accumulate, gradient)
+
+
 # ----------------------------------------------------------------------------------- distance
 
 
@@ -172,13 +206,29 @@ def affine_gradient(features, pixels, channels, tap, gradient):
 
 
 @kernel
+def scale_pixels(row, f, weight, accumulate, scaled):
+    """One row of `weight`, (height, width), times F; added to `scaled` with `accumulate`."""
+    start = (row + 1) * f.pitch + f.channels
+    data, result = address(f.data, start), address(scaled.data, start)
+    for x in range(f.width):
+        factor = weight[row, x]
+        for c in range(0, f.channels, LANES):
+            value = factor * load(data, x * f.channels + c)
+            if accumulate:
+                value = value + load(result, x * f.channels + c)
+            store(result, x * f.channels + c, value)
+
+
+@kernel
 def tap_gradient(row, f, tap, masked, accumulate, df, scratch):
-    """One row of df = F S + b + w (F - P), only where f > 0 if `masked`; df may be f itself."""
+    """One row of df = F S + b + w (F - P) + D, only where f > 0 if `masked`; df may be f itself."""
     channels = f.channels
     start = (row + 1) * f.pitch + channels
     data, result = address(f.data, start), address(df.data, start)
     shift, target = address(tap.shift, 0), address(tap.target, start)
+    added = address(tap.added, start)
     has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
+    has_added = tap.added.size > 0
     if has_matrix:
         affine_gradient(data, f.width, channels, tap, address(scratch, 0))
     for x in range(f.width):
@@ -190,6 +240,8 @@ def tap_gradient(row, f, tap, masked, accumulate, df, scratch):
                 value = load(scratch, at) + load(shift, c)
             if has_target:
                 value = value + tap.factor * (here - load(target, at))
+            if has_added:
+                value = value + load(added, at)
             if masked:
                 value = where_greater(here, zero(), value, zero())
             if accumulate:

@@ -379,8 +379,10 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
     plane = _plane(tiling, filters.inputs, filters.outputs)
     channels = f.channels
     area = TILE * TILE
-    data, shift, target = address(f.data, 0), address(tap.shift, 0), address(tap.target, 0)
+    data, shift = address(f.data, 0), address(tap.shift, 0)
+    target, added = address(tap.target, 0), address(tap.added, 0)
     has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
+    has_added = tap.added.size > 0
     gradient = address(scratch.gradient, 0)
     for t in range(tiles):
         top = TILE * ((first + t) // tiling.columns)
@@ -403,6 +405,8 @@ def backward_relu(block, dy, filters, tiling, f, tap, scratch):
                         value = value + load(gradient, pixel + c) + load(shift, c)
                     if has_target:
                         value = value + tap.factor * (here - load(target, at))
+                    if has_added:
+                        value = value + load(added, at)
                     store(data, at, where_greater(here, zero(), value, zero()))
 
 
