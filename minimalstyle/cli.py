@@ -6,8 +6,6 @@ Everything slow is imported inside functions, so that `--help` and mistakes are 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import re
 import signal
@@ -23,8 +21,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import MinimalstyleError, MinimalstyleWarning, UsageError, WeightsError
-from .files import atomic_write, check_file, check_target
-from .settings import Settings
+from .files import check_file, check_target
+from .settings import CHOICES, PRESETS, Settings
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -100,71 +98,151 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see --help")
 
 
+_COMMANDS = {
+    "texture": "Make a texture like the picture(s) STYLE, without any content.",
+    "reconstruct": "Show what one layer knows of the picture CONTENT.",
+}
+
+
 def _parse(argv: list[str]) -> argparse.Namespace:
+    command = argv[0] if argv and argv[0] in _COMMANDS else "stylize"
+    parser = _parser(command)
+    args = parser.parse_intermixed_args(argv if command == "stylize" else argv[1:])
+    args.command = command
+    args.content = getattr(args, "content", None)
+    args.styles = getattr(args, "styles", [])
+    return args
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
     from . import __version__
 
-    default = Settings()
     parser = _Parser(
-        prog="minimalstyle",
-        description="Paint the picture CONTENT in the manner of the picture(s) STYLE.",
+        prog="minimalstyle" if command == "stylize" else f"minimalstyle {command}",
+        description=_COMMANDS.get(
+            command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
+        ),
+        epilog="minimalstyle texture --help, minimalstyle reconstruct --help: only style, only "
+        "content; python -m minimalstyle.sweep --help: many pictures on one sheet"
+        if command == "stylize"
+        else None,
         allow_abbrev=False,
     )
     # argparse takes -1e3 and -inf for options; with this they reach our own messages.
     parser._negative_number_matcher = re.compile(r"-([\d.]|inf|nan)")
     add = parser.add_argument
-    add("content", metavar="CONTENT", help="photograph to paint")
-    add("styles", metavar="STYLE", nargs="+", help="painting(s) whose manner to take")
-    add("-o", "--output", type=Path, metavar="FILE", help="default: CONTENT_STYLE.png here")
-    add("--force", action="store_true", help="overwrite existing files")
-    add(
-        "--size",
-        type=int,
-        default=default.size,
-        help="longer side in pixels, at most that of CONTENT (default: %(default)s)",
-    )
-    add("--enlarge", action="store_true", help="allow --size above the size of CONTENT")
-    add(
-        "--iterations",
-        type=int,
-        default=default.iterations,
-        help="at each size (default: %(default)s)",
-    )
-    for name, what in (
-        ("content", "likeness to CONTENT"),
-        ("style", "likeness to STYLE"),
-        ("tv", "smoothness"),
-    ):
-        value = getattr(default, f"{name}_weight")
-        text = f"{what} (default: %(default)g)"
-        add(f"--{name}-weight", type=float, default=value, metavar="WEIGHT", help=text)
-    add(
-        "--style-scale",
-        type=float,
-        default=default.style_scale,
-        metavar="FACTOR",
-        help="size of the strokes (default: %(default)g)",
-    )
-    add(
-        "--style-blend",
-        type=_numbers,
-        default=default.style_blend,
-        metavar="A,B,...",
-        help="weight of each STYLE, such as 0.7,0.3 (default: equal)",
-    )
-    add(
-        "--init",
-        default=default.init,
-        metavar="INIT",
-        help="start from content, noise, or a picture file (default: %(default)s)",
-    )
-    add("--seed", type=int, default=default.seed, help="of the noise (default: %(default)s)")
+    if command != "texture":
+        add("content", metavar="CONTENT", help="photograph to paint")
+    if command != "reconstruct":
+        add("styles", metavar="STYLE", nargs="+", help="painting(s) whose manner to take")
+    _add_files(parser)
+    _add_settings(parser, command)
     add("--weights", metavar="FILE.onnx", help="another VGG (default: the embedded VGG-19)")
-    add("--threads", type=int, default=default.threads, help="(default: all cores)")
-    add("--report", type=Path, metavar="FILE.json", help="write settings, losses and times")
+    add("--plan", action="store_true", help="print the memory and time that it takes, and stop")
+    add("--time", type=_seconds, metavar="5m", help="as many iterations as this time allows")
     add("--quiet", action="store_true", help="print errors and warnings only")
     add("--debug", action="store_true", help="show where in the program an error came from")
     add("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser.parse_intermixed_args(argv)
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+    add = group.add_argument
+    add("-o", "--output", type=Path, metavar="FILE", help="default: CONTENT_STYLE.png here")
+    add("--force", action="store_true", help="overwrite existing files")
+    add("--bits", type=int, choices=(8, 16), default=8, help="16 for PNG and TIFF (default: 8)")
+    add("--no-metadata", action="store_true", help="leave the recipe out of the picture")
+    add("--like", type=Path, metavar="RESULT", help="take the settings from the recipe in RESULT")
+    add("--compare", action="store_true", help="also save inputs and result side by side")
+    add(
+        "--save-every", type=int, metavar="N", help="also save every Nth iterate, and a GIF of them"
+    )
+    add("--report", type=Path, metavar="FILE.json", help="write settings, losses and times")
+    add("--checkpoint", type=Path, metavar="FILE", help="keep the state of the run there")
+    add("--resume", type=Path, metavar="FILE", help="go on from a checkpoint of the same run")
+
+
+def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
+    """Options that are fields of `Settings`; those not given stay out of the namespace."""
+    default = Settings()
+    group = parser.add_argument_group("settings", argument_default=argparse.SUPPRESS)
+    presets = "; ".join(f"{name}: {_preset_text(name)}" for name in PRESETS)
+
+    def add(name: str, help_text: str, **kind: Any) -> None:
+        group.add_argument(f"--{name}", help=help_text, **kind)
+
+    parser.add_argument("--preset", choices=PRESETS, default="default", help=presets)
+    add(
+        "size",
+        f"longer side in pixels, or auto: all that fits in memory (default: {default.size})",
+        type=_size,
+        metavar="PIXELS",
+    )
+    if command != "texture":
+        add("enlarge", "allow --size above the size of CONTENT", action="store_true")
+    add("iterations", f"at the full size (default: {default.iterations})", type=int, metavar="N")
+    add(
+        "scales",
+        "number of sizes, each half the next (default: all from 192 px)",
+        type=int,
+        metavar="N",
+    )
+    if command == "stylize":
+        add("strength", "0 to 100, in place of the style weight: 50 is the default", type=float)
+        text = f"likeness to CONTENT (default: {default.content_weight:g})"
+        add("content-weight", text, type=float, metavar="WEIGHT")
+        text = f"likeness to STYLE (default: {default.style_weight:g})"
+        add("style-weight", text, type=float, metavar="WEIGHT")
+        add(
+            "preserve-color",
+            "keep the colours of CONTENT (default: off)",
+            choices=CHOICES["preserve_color"],
+        )
+        text = "regions, white or in colours; once, or once for each STYLE"
+        add("content-mask", text, action="append", metavar="FILE")
+        add("style-mask", "parts of STYLE; once for each", action="append", metavar="FILE")
+    add("tv-weight", f"smoothness (default: {default.tv_weight:g})", type=float, metavar="WEIGHT")
+    if command != "reconstruct":
+        add(
+            "style-scale",
+            "size of the strokes, for all STYLEs or each (default: 1)",
+            type=_one_or_more,
+            metavar="A[,B...]",
+        )
+        add(
+            "style-blend",
+            "weight of each STYLE, such as 0.7,0.3 (default: equal)",
+            type=_numbers,
+            metavar="A,B...",
+        )
+        add("style-layers", "such as relu1_1:4,relu3_1:1", type=_layers, metavar="LAYERS")
+    if command == "stylize":
+        add("content-layers", "such as relu4_2:1,relu3_1:0.5", type=_layers, metavar="LAYERS")
+    if command == "reconstruct":
+        parser.add_argument("--layer", default="relu4_2", help="(default: relu4_2)")
+    if command == "texture":
+        parser.add_argument(
+            "--seamless", action="store_true", help="make it tile; also saves a proof of 2x2 copies"
+        )
+    add("pooling", "(default: average)", choices=CHOICES["pooling"])
+    add("border", f"what is beyond the edge (default: {default.border})", choices=CHOICES["border"])
+    if command != "texture":
+        start = "content" if command == "stylize" else "noise"
+        words = "content, noise, style" if command == "stylize" else "content, noise"
+        add("init", f"start from {words}, or a picture file (default: {start})", metavar="INIT")
+        add(
+            "init-blend", "share of INIT in the start, the rest is CONTENT (default: 1)", type=float
+        )
+    add("seed", f"of the noise (default: {default.seed})", type=int)
+    add("threads", "(default: all cores)", type=int)
+
+
+def _preset_text(name: str) -> str:
+    changes = PRESETS[name]
+    if name == "gatys2016":
+        return "the paper's constants"
+    return " ".join(f"--{key} {value}" for key, value in changes.items()) or "as below"
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -175,51 +253,107 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def _one_or_more(text: str) -> float | tuple[float, ...]:
+    numbers = _numbers(text)
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _size(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+_size.__name__ = "size"  # argparse names it where it does not fit
+
+
+def _layers(text: str) -> dict[str, float]:
+    layers = {}
+    for part in text.split(","):
+        name, _, weight = part.partition(":")
+        try:
+            layers[name.strip()] = float(weight or 1)
+        except ValueError:
+            message = f"{part!r}: expected a layer and its weight, such as relu4_2:1"
+            raise argparse.ArgumentTypeError(message) from None
+    return layers
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 90s, 5m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The options that are fields of `Settings`, checked."""
-    names = [field.name for field in fields(Settings) if hasattr(args, field.name)]
-    settings = {name: getattr(args, name) for name in names}
+    """The options that are fields of `Settings`, and those of `--like`, checked."""
+    names = [field.name for field in fields(Settings)]
+    given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    if args.like is not None:
+        given = {**_settings_like(args), **given}
+    auto = given.get("size") == "auto"
+    if auto:
+        del given["size"]
     try:
-        Settings(**settings).check()
+        chosen = Settings(**{**PRESETS[args.preset], **given})
+        chosen.check()
     except UsageError as error:
         # It speaks of style_weight; here that is --style-weight.
-        options = {name: "--" + name.replace("_", "-") for name in names}
-        pattern = rf"\b({'|'.join(names)})\b"
-        raise UsageError(re.sub(pattern, lambda m: options[m[0]], str(error))) from None
-    if args.style_blend is not None:
-        blend, styles = args.style_blend, len(args.styles)
-        if len(blend) != styles:
-            raise UsageError(f"--style-blend has {len(blend)} weights for {styles} STYLE pictures")
-        if not all(0 <= weight < math.inf for weight in blend) or sum(blend) == 0:
-            raise UsageError("--style-blend must be numbers from 0 up, and not all 0")
-    return settings
+        raise UsageError(_as_options(str(error), names)) from None
+    blend, styles = chosen.style_blend, len(args.styles)
+    if blend is not None and len(blend) != styles:
+        raise UsageError(f"--style-blend has {len(blend)} weights for {styles} STYLE pictures")
+    args.auto, args.size = auto, chosen.size
+    return given
+
+
+def _as_options(message: str, names: Sequence[str]) -> str:
+    options = {name: "--" + name.replace("_", "-") for name in names}
+    return re.sub(rf"\b({'|'.join(names)})\b", lambda match: options[match[0]], message)
+
+
+def _settings_like(args: argparse.Namespace) -> dict[str, Any]:
+    from . import recipe
+
+    made = recipe.read(args.like)
+    try:
+        return recipe.settings_of(made)
+    except ValueError as error:
+        raise UsageError(f"--like {args.like}: {error}") from None
 
 
 def _check_files(args: argparse.Namespace) -> Path:
     """Look at every file before the work starts; the path of the output."""
     from .images import check_writable
 
-    inputs = [Path(args.content), *map(Path, args.styles)]
-    if args.init not in ("content", "noise"):
-        if not os.path.exists(args.init):
-            raise UsageError(f"--init {args.init}: give content, noise, or an existing picture")
-        inputs.append(Path(args.init))
+    pictures = [args.content, *args.styles]
+    pictures += [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
+    inputs = [Path(one) for one in pictures if one is not None]
+    init = getattr(args, "init", "content")
+    if init not in ("content", "noise", "style"):
+        if not os.path.exists(init):
+            raise UsageError(f"--init {init}: give content, noise, style, or an existing picture")
+        inputs.append(Path(init))
     for path in inputs:
         check_file(path)
     if args.weights is not None:
         check_file(Path(args.weights), WeightsError)
         inputs.append(Path(args.weights))
+    if args.save_every is not None and args.save_every < 1:
+        raise UsageError(f"--save-every must be a whole number from 1 up, not {args.save_every}")
 
     output: Path = args.output or _free(_default_output(args))
-    check_writable(output, args.size)
-    if args.report is not None:
-        check_target(args.report)
-        if _same(args.report, output):
-            raise UsageError(f"--report {args.report}: is the output; choose another name")
-    for option, path in (("--output", output), ("--report", args.report)):
+    check_writable(output, args.size, args.bits)
+    targets = [("--report", args.report), ("--checkpoint", args.checkpoint)]
+    for option, path in targets:
+        if path is not None:
+            check_target(path)
+            if _same(path, output):
+                raise UsageError(f"{option} {path}: is the output; choose another name")
+    may_exist = {"--checkpoint"} if args.resume is not None else set()
+    for option, path in (("--output", output), *targets):
         if path is not None and any(_same(path, other) for other in inputs):
             raise UsageError(f"{option} {path}: is one of the inputs; choose another name")
-        if path is not None and path.exists() and not args.force:
+        if path is not None and path.exists() and not args.force and option not in may_exist:
             raise UsageError(f"{option} {path}: exists; --force overwrites it")
     return output
 
@@ -231,7 +365,10 @@ def _same(a: Path, b: Path) -> bool:
 
 
 def _default_output(args: argparse.Namespace) -> Path:
-    name = "_".join(Path(source).stem for source in (args.content, *args.styles))
+    sources = (args.content, *args.styles)
+    name = "_".join(Path(source).stem for source in sources if source is not None)
+    if args.command != "stylize":
+        name += f"_{args.command}"
     # File systems allow 255 bytes; leave some for the number and the suffix.
     short = name.encode("utf-8", "surrogateescape")[:200].decode("utf-8", "ignore")
     return Path(f"{short}.png")
@@ -251,39 +388,42 @@ def _run(args: argparse.Namespace, signals: _Signals) -> None:
     output = _check_files(args)
     progress = _Progress(args.quiet)
     with progress.closing(), _warnings_to(progress, show_all=args.debug):
-        from . import stylize
+        from . import job
 
-        def callback(event: Iterate) -> bool:
-            signals.has_picture = True
-            progress.show(event)
-            return signals.received is not None
+        with _naming_options():
+            run = job.prepare(args, settings, progress.note)
+            if args.plan:
+                for line in run.plan().splitlines():
+                    _print(line)
+                return
+            film = None if args.save_every is None else job.Film(output, args.save_every)
 
-        result = stylize(
-            args.content,
-            args.styles,
-            weights=args.weights,
-            callback=callback,
-            on_note=progress.note,
-            **settings,
-        )
-    _finish(args, output, result)
+            def callback(event: Iterate) -> bool:
+                signals.has_picture = True
+                progress.show(event)
+                if film is not None:
+                    film.add(event)
+                return signals.received is not None
 
-
-def _finish(args: argparse.Namespace, output: Path, result: Any) -> None:
-    """Write the picture and the report, and say so."""
-    from . import __version__, images
-
+            result = run(callback)
     if not args.force:
         output = _free(output)  # another run may have written it in the meantime
-    images.save(output, result.image)
-    if args.report is not None:
-        facts = {"version": __version__, "output": str(output), **result.report}
-        atomic_write(args.report, (json.dumps(facts, indent=2) + "\n").encode())
+    saved = job.save(args, output, result, film)
     if result.report["stopped"] == "interrupted":
         _tell("interrupted; the best picture so far is saved")
     if not args.quiet:
-        height, width = result.image.shape[:2]
-        _print(f"{output}  {width}x{height}  {result.report['seconds']:.1f} s")
+        height, width = result.pixels.shape[:2]
+        _print(f"{saved}  {width}x{height}  {result.report['seconds']:.1f} s")
+
+
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """Errors of the library speak of settings; here these are options."""
+    try:
+        yield
+    except UsageError as error:
+        names = [field.name for field in fields(Settings)]
+        raise UsageError(_as_options(str(error), names)) from None
 
 
 def _print(text: str = "") -> None:

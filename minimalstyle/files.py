@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import ImageError, MinimalstyleError, OutputError
 
-__all__ = ["atomic_write", "check_file", "check_target", "reason", "silent_stderr"]
+__all__ = ["atomic_write", "check_file", "check_target", "one_line", "reason", "silent_stderr"]
 
 
 def check_file(path: Path, error: type[MinimalstyleError] = ImageError) -> None:
@@ -32,8 +32,13 @@ def check_file(path: Path, error: type[MinimalstyleError] = ImageError) -> None:
 
 def reason(error: BaseException) -> str:
     """What an exception of the system or of a library says, in one line."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]
+    return one_line(str(getattr(error, "strerror", None) or error or "")) or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """For a message: names in a file may hold anything: newlines, terminal codes, a megabyte."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= 600 else f"{text[:400]} ... {text[-190:]}"
 
 
 def check_target(path: Path) -> None:

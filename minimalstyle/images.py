@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -18,10 +19,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from .errors import ImageError, MinimalstyleWarning, OutputError, UsageError
 from .files import atomic_write, check_file, check_target, reason, silent_stderr
+from .sixteen_bits import encode_png, encode_tiff, lower_bytes
 
 __all__ = [
     "MAX_PIXELS",
@@ -33,6 +35,7 @@ __all__ = [
     "load",
     "resize",
     "save",
+    "sixteen_bits",
 ]
 
 MIN_SIDE = 16
@@ -58,6 +61,12 @@ _WRITES = {
     ".tiff": "TIFF",
 }
 _LONGEST = {"JPEG": 65_535, "WEBP": 16_383}
+_SIXTEEN = {"PNG": encode_png, "TIFF": encode_tiff}
+
+# Fewest bytes for many pixels, and most scans (an encoder makes about ten): see `_check_effort`.
+_PIXELS_PER_BYTE = {"JPEG": 1000, "MPO": 1000, "TIFF": 10_000}
+_SMALL = 16_000_000
+_MAX_SCANS = 500
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -116,7 +125,8 @@ def load(source: Source) -> Picture:
 
     Notes
     -----
-    Pillow reduces colour PNGs of 16 bits per channel to 8 bits.
+    16 bits per channel are kept. A colour profile other than sRGB is applied to their upper
+    8 bits; the lower ones are carried over.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -125,6 +135,7 @@ def load(source: Source) -> Picture:
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "picture")
         with _decoding(name):
+            _check_size(source, name)
             rgb, alpha = _decode(source, name, remarks)
     else:
         path = Path(source)
@@ -132,8 +143,12 @@ def load(source: Source) -> Picture:
         check_file(path)
         with _decoding(name), path.open("rb") as file:
             image = _open(file, name)
-            _check_density(image, path.stat().st_size)
-            rgb, alpha = _decode(image, name, remarks)
+            _check_size(image, name)
+            _check_effort(image, file)
+            _check_planes(image, name)
+            if image.format == "PNG":
+                _open(file, name).verify()  # lengths and checksums: decoding trusts those of pixels
+            rgb, alpha = _decode(image, name, remarks, lower_bytes(_open(file, name)))
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             # Phones store a thumbnail or a gain map as a second JPEG: not a second frame.
@@ -155,8 +170,8 @@ def _decoding(name: str) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        message = f"{name}: is not a picture ({_READS_TEXT}), or damaged at its beginning"
-        raise ImageError(message) from error
+        message = f"is not a picture ({_READS_TEXT}), damaged at its beginning, or of a rare kind"
+        raise ImageError(f"{name}: {message}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(too_large) from error
     except MemoryError as error:
@@ -186,31 +201,64 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
         return _open(file, name)
 
 
-def _check_density(image: Image.Image, size: int) -> None:
-    """Refuse a file that is far too small for the pixels that it declares.
-
-    libjpeg fills what is missing with grey and libtiff allocates it first. Blank pictures reach
-    some hundred pixels per byte in a JPEG (64 per bit), some thousand in a TIFF.
-    """
-    most = {"JPEG": 1000, "MPO": 1000, "TIFF": 10_000}.get(image.format or "")
-    if most is not None and image.width * image.height > most * size:
-        raise OSError(f"{image.width}x{image.height} pixels in {size} bytes")
-
-
-def _decode(image: Image.Image, name: str, remarks: list[str]) -> tuple[Float32, Float32 | None]:
-    """Pixels of an opened picture as (rgb, alpha); adds to `remarks` what the user should know."""
-    # Before load(): what the header declares is not to be allocated.
+def _check_size(image: Image.Image, name: str) -> None:
+    """Before anything is decoded: what the header declares is not to be allocated."""
     if image.width * image.height > MAX_PIXELS:
         raise Image.DecompressionBombError
     _check_side(image.width, image.height, name)
+
+
+def _check_effort(image: Image.Image, file: BinaryIO) -> None:
+    """Refuse a file that costs far more memory or time than its bytes can be worth.
+
+    libjpeg fills what is missing with grey, libtiff allocates it first, and a WebP of 30 bytes
+    may hold 16383 x 16383 equal pixels. Blank pictures reach some hundred pixels per byte in a
+    JPEG (64 per bit), some thousand in most other formats.
+    """
+    size = file.seek(0, os.SEEK_END)
+    pixels, kind = image.width * image.height, image.format or ""
+    most = _PIXELS_PER_BYTE.get(kind)
+    if pixels > (size * most if most else max(_SMALL, size * 10_000)):
+        raise OSError(f"{image.width}x{image.height} pixels in {size} bytes")
+    if kind in ("JPEG", "MPO"):
+        # An empty scan takes 10 bytes, and the decoder through all pixels. By chance, the two
+        # bytes stand once in 65536: a phone appends thumbnails and films.
+        file.seek(0)
+        scans = file.read().count(b"\xff\xda")
+        if scans > _MAX_SCANS + size / 10_000:
+            raise OSError(f"{scans} scans of one picture")
+
+
+def _check_planes(image: Image.Image, name: str) -> None:
+    """Refuse the one kind of TIFF of which Pillow makes noise without a word."""
+    tags = getattr(image, "tag_v2", {})
+    separate = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2
+    deep = 16 in tags.get(TiffImagePlugin.BITSPERSAMPLE, ())
+    if separate and deep and image.info.get("compression") == "raw":
+        message = "has each 16-bit channel in a plane of its own; save it with interleaved channels"
+        raise ImageError(f"{name}: {message}")
+
+
+def _decode(
+    image: Image.Image, name: str, remarks: list[str], lower: Image.Image | None = None
+) -> tuple[Float32, Float32 | None]:
+    """Pixels of an opened picture as (rgb, alpha); adds to `remarks` what the user should know."""
     # Before orientation: Pillow turns a TIFF when it loads it, and then forgets the tag.
     with silent_stderr() if image.format == "TIFF" else nullcontext():
         image.load()
+        if lower is not None:
+            lower.load()
     profile = _profile(image, remarks)
     with suppress(Exception):  # a damaged EXIF block is no reason to refuse the picture
         orientation = image.getexif().get(ExifTags.Base.Orientation)
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
+            lower = lower and lower.transpose(_UPRIGHT[orientation])
+
+    fine = None  # of 16-bit values, what the upper byte does not say
+    if lower is not None:
+        fine = np.asarray(lower, np.float32) - np.asarray(image, np.float32)
+        fine /= 65535
 
     grey = _is_grey(image.mode)
     if image.mode in ("La", "RGBa"):
@@ -218,6 +266,8 @@ def _decode(image: Image.Image, name: str, remarks: list[str]) -> tuple[Float32,
     alpha = None
     if "A" in image.getbands() or ("transparency" in image.info and "I" not in image.mode):
         alpha = _unit(np.asarray(image.convert("RGBA").getchannel("A")), name)
+        if fine is not None and fine.shape[2] == 4:
+            alpha += fine[..., 3]
         alpha = None if alpha.min() == 1 else alpha
     if grey:
         if image.mode in ("1", "LA"):
@@ -227,7 +277,10 @@ def _decode(image: Image.Image, name: str, remarks: list[str]) -> tuple[Float32,
         image = image.convert("RGB")
     if profile is not None:
         image = _to_srgb(image, profile)
-    return _unit(np.asarray(image), name), alpha
+    rgb = _unit(np.asarray(image), name)
+    if fine is not None:
+        np.clip(rgb + fine[..., :3], 0, 1, out=rgb)
+    return rgb, alpha
 
 
 def _is_grey(mode: str) -> bool:
@@ -347,6 +400,7 @@ def save(
     image: npt.NDArray[Any],
     alpha: npt.NDArray[Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    bits: int = 8,
 ) -> None:
     """Write a picture, in the format of the suffix, with an sRGB profile; all of it or nothing.
 
@@ -354,30 +408,40 @@ def save(
     ----------
     path : path
         `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`; an existing file is replaced.
-    image : (H, W, 3) uint8, or floats in [0, 1]
-    alpha : (H, W) uint8, or floats in [0, 1], optional
+    image : (H, W, 3) uint8, uint16, or floats in [0, 1]
+    alpha : (H, W) uint8, uint16, or floats in [0, 1], optional
         Left out of a JPEG, which cannot hold it.
     metadata : mapping, optional
         Stored as JSON: in the text chunk "minimalstyle" of a PNG, as image description of a
         TIFF, else as EXIF user comment.
+    bits : {8, 16}
+        Per channel; 16 in a PNG or TIFF only.
 
     Raises
     ------
     UsageError
-        Unknown suffix.
+        Unknown suffix, or 16 bits in a format that does not hold them.
     OutputError
         The file cannot be written; nothing is left behind.
     """
     path = Path(path)
-    kind = _format(path)
+    kind = _format(path, bits)
     channels = [image] if alpha is None or kind == "JPEG" else [image, alpha[..., None]]
-    pixels = np.concatenate([eight_bits(c) for c in channels], axis=2)
-    buffer = BytesIO()
     try:
-        Image.fromarray(pixels).save(buffer, kind, **_options(kind, metadata))
-    except (OSError, ValueError, MemoryError) as error:
+        if bits == 16:
+            deep = np.concatenate([sixteen_bits(c) for c in channels], axis=2)
+            text = None if metadata is None else json.dumps(metadata)
+            data = _SIXTEEN[kind](deep, _srgb_bytes(), text)
+        else:
+            pixels = np.concatenate([eight_bits(c) for c in channels], axis=2)
+            buffer = BytesIO()
+            Image.fromarray(pixels).save(buffer, kind, **_options(kind, metadata))
+            data = buffer.getvalue()
+    except ImageError:
+        raise
+    except (OSError, ValueError, MemoryError, struct.error) as error:
         raise OutputError(f"{path}: cannot be encoded as {kind}: {reason(error)}") from error
-    atomic_write(path, buffer.getvalue())
+    atomic_write(path, data)
 
 
 def eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -387,12 +451,24 @@ def eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return np.rint(_unit(array, "result") * np.float32(255)).astype(np.uint8)
 
 
-def _format(path: Path) -> str:
+def sixteen_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    """Values in [0, 1] as whole numbers from 0 to 65535; uint16 stays as it is."""
+    if array.dtype == np.uint16:
+        return array
+    return np.rint(_unit(array, "result") * np.float32(65535)).astype(np.uint16)
+
+
+def _format(path: Path, bits: int) -> str:
     try:
-        return _WRITES[path.suffix.lower()]
+        kind = _WRITES[path.suffix.lower()]
     except KeyError:
         known = ", ".join(_WRITES)
         raise UsageError(f"{path}: no known picture suffix; use one of {known}") from None
+    if bits not in (8, 16):
+        raise UsageError(f"{path}: {bits} bits per channel; there are 8 and 16")
+    if bits == 16 and kind not in _SIXTEEN:
+        raise UsageError(f"{path}: {kind} holds 8 bits per channel; use .png or .tif for 16")
+    return kind
 
 
 def _options(kind: str, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -426,17 +502,17 @@ def _srgb_bytes() -> bytes:
     return bytes(data)
 
 
-def check_writable(path: Path, longer_side: int = 0) -> None:
+def check_writable(path: Path, longer_side: int = 0, bits: int = 8) -> None:
     """Find before the work starts why a picture could not be saved at its end.
 
     Raises
     ------
     UsageError
-        Unknown suffix, or a `longer_side` that the format cannot hold.
+        Unknown suffix, or a `longer_side` or `bits` per channel that the format cannot hold.
     OutputError
         See `check_target`.
     """
-    kind = _format(path)
+    kind = _format(path, bits)
     longest = _LONGEST.get(kind, longer_side)
     if longer_side > longest:
         message = f"{kind} holds at most {longest} pixels a side; use .png"

@@ -16,59 +16,88 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import images
+from . import color, images
 from .engine.jit import notify_compilation
 from .errors import UsageError
 from .events import Iterate
 from .network import Network, load_network
 from .objective import Objective
-from .optimize import minimize
+from .optimize import Minimum, minimize
 from .progress import Progress
-from .settings import Settings
+from .regions import Region, at_size, regions
+from .saved import SavedRun
+from .settings import PRESETS, Settings
 
-__all__ = ["Result", "stylize"]
+__all__ = ["Result", "reconstruct", "stylize", "texture"]
 
 Float32 = npt.NDArray[np.float32]
 
 # Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
 _SMALLEST_SCALE = 192
+_COARSE = 2  # a coarser scale has 1/2 of the iterations: more hardly lower the final loss
 _GRAIN = 8  # pixels of the coarsest scale
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """A finished picture.
 
     Attributes
     ----------
-    image : (H, W, 3) uint8
-        RGB.
+    pixels : (H, W, 3) float32
+        RGB in [0, 1].
+    alpha : (H, W) float32 in [0, 1] or None
+        That of the content picture.
     report : dict
         Settings, weights, inputs; for each scale its size, iterations, evaluations, seconds,
         loss, terms and loss history; total seconds, peak memory, why it stopped.
     """
 
-    image: npt.NDArray[np.uint8]
+    pixels: Float32
+    alpha: Float32 | None
     report: dict[str, Any]
+
+    @property
+    def image(self) -> npt.NDArray[np.uint8]:
+        """The picture as (H, W, 3) uint8."""
+        return images.eight_bits(self.pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """Pictures as the objective gets them, at their full sizes."""
+
+    content: Float32
+    styles: list[Float32]
+    regions: list[Region] | None
 
 
 def stylize(
-    content: images.Source,
-    style: images.Source | Sequence[images.Source],
+    content: images.Source | images.Picture,
+    style: images.Source | images.Picture | Sequence[images.Source | images.Picture],
     *,
+    content_mask: images.Source | Sequence[images.Source] = (),
+    style_mask: images.Source | Sequence[images.Source] = (),
+    preset: str = "default",
     weights: str | os.PathLike[str] | Network | None = None,
     callback: Callable[[Iterate], bool | None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Result:
     """Paint the content of one picture in the style of another.
 
     Parameters
     ----------
-    content : path, PIL image or array
+    content : path, PIL image, array or Picture
         Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float in [0, 1].
     style : the same, or a sequence of them
-        Several styles are blended.
+        Several styles are blended, or painted in a region each.
+    content_mask, style_mask : the same, optional
+        Regions of the content, and parts of the styles: see `regions`.
+    preset : str, optional
+        A recipe of `PRESETS`; settings override it.
     weights : path-like or Network, optional
         An ONNX file, or a network that is already loaded, with its own number of threads; the
         embedded VGG-19 by default.
@@ -77,6 +106,10 @@ def stylize(
         picture, when it returns True.
     on_note : callable, optional
         Called with lines such as "compiling kernels ...".
+    checkpoint : path, optional
+        Where to keep the state of the run, every 30 iterations.
+    resume : path, optional
+        A checkpoint of the same run, which goes on from there to the same picture, bit for bit.
     **settings
         Fields of `Settings`.
 
@@ -87,95 +120,186 @@ def stylize(
     Raises
     ------
     UsageError
-        For a setting that makes no sense.
+        For a setting that makes no sense, or masks that do not fit.
     ImageError
         For a picture that cannot be used.
     WeightsError
         For a weights file that is not a VGG.
+    CheckpointError
+        For a checkpoint that is damaged, or of another run.
     """
-    chosen = _settings(settings)
+    chosen = choose(preset, settings)
     with notify_compilation(on_note):
         # 1. Load a pre-trained VGG. 2. The settings name the layers.
         if isinstance(weights, Network):
             network = weights
         else:
             network = load_network(weights, threads=chosen.threads)
-        content_picture = images.load(content)
-        style_pictures = [images.load(one) for one in _as_sequence(style)]
-        sizes = _scales(content_picture.rgb, chosen)
+        content_picture = _load(content)
+        style_pictures = [_load(one) for one in _as_sequence(style)]
+        masks = [
+            [images.load(one) for one in _as_sequence(mask)] for mask in (content_mask, style_mask)
+        ]
+        inputs = _inputs(content_picture, style_pictures, masks, chosen, on_note)
+        sizes = scales(content_picture.rgb, chosen)
         if max(sizes[-1]) < chosen.size:
             on_note(f"the photograph has {max(sizes[-1])} pixels; --enlarge allows more")
-        init_picture = _init_picture(content_picture, sizes[0], chosen)
-        progress = Progress(sizes, chosen.iterations, callback)
-        scales: list[dict[str, Any]] = []
-        image: Float32 | None = None
-        init: Float32 | None = None
-        for number, size in enumerate(sizes, start=1):
-            begun = progress.seconds
-            # 3. Content reference, 4. style reference, at this size.
-            objective = _objective(network, content_picture, style_pictures, size, chosen)
-            # 5. The image that is being painted.
-            coarse, init = init, images.resize(init_picture.rgb, *size)
-            image = init if image is None else _enlarge(image, coarse, init)
-            # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
-            minimum = minimize(
-                objective,
-                image,
-                chosen.iterations,
-                progress.reporter(number, objective),
-                threads=network.threads.number,
-            )
-            image = minimum.image
-            progress.evaluations += minimum.evaluations
-            scales.append(
-                {
-                    "width": size[0],
-                    "height": size[1],
-                    "iterations": minimum.iterations,
-                    "evaluations": minimum.evaluations,
-                    "seconds": progress.seconds - begun,
-                    "loss": minimum.history[-1],
-                    "terms": dict(objective.terms),
-                    "history": minimum.history,
-                    "stopped": minimum.stopped,
-                }
-            )
-            if minimum.stopped == "interrupted":
-                break
-        assert image is not None
-        if number < len(sizes):  # interrupted: the picture so far, at full size
-            image = _enlarge(image, init, images.resize(init_picture.rgb, *sizes[-1]))
-    return Result(
-        images.eight_bits(image),
-        {
+        start_picture = _start(inputs, sizes[0], chosen)
+        facts = {
             "settings": asdict(chosen),
             "weights": {"sha256": network.vgg.sha256, **network.vgg.metadata},
             "inputs": {
                 "content": content_picture.sha256,
                 "styles": [one.sha256 for one in style_pictures],
+                "masks": [one.sha256 for one in (*masks[0], *masks[1])],
+                "init": start_picture.sha256,
             },
-            "scales": scales,
-            "seconds": progress.seconds,
-            "peak_memory_bytes": _peak_memory(),
-            "stopped": scales[-1]["stopped"],
-        },
+        }
+        saved = SavedRun(facts, sizes, checkpoint, resume)
+        progress = Progress(
+            sizes, [iterations(chosen, sizes, i) for i in range(len(sizes))], callback
+        )
+        done: list[dict[str, Any]] = saved.scales
+        image: Float32 | None = None
+        start: Float32 | None = None
+        for number, size in enumerate(sizes, start=1):
+            coarse, start = start, images.resize(start_picture.rgb, *size)
+            if number < saved.scale:  # finished before the checkpoint was written
+                progress.evaluations += done[number - 1]["evaluations"]
+                continue
+            begun = progress.seconds
+            # 3. Content reference, 4. style reference, at this size.
+            objective = _objective(network, inputs, size, chosen)
+            if number == saved.scale:
+                objective.terms = saved.terms
+            # 5. The image that is being painted.
+            image = start if image is None else _enlarge(image, coarse, start)
+            # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
+            minimum = minimize(
+                objective,
+                image,
+                progress.iterations[number - 1],
+                progress.reporter(number, objective),
+                threads=network.threads.number,
+                unit=objective.unit,
+                periodic=chosen.border == "wrap",
+                state=saved.state if number == saved.scale else None,
+                on_state=saved.keep(number, objective, done),
+            )
+            image = minimum.image
+            progress.evaluations += minimum.evaluations
+            done.append(_scale_report(size, minimum, objective, progress.seconds - begun))
+            if minimum.stopped == "interrupted":
+                break
+        assert image is not None
+        full = sizes[-1]
+        if number < len(sizes):  # interrupted: the picture so far, at full size
+            image = _enlarge(image, start, images.resize(start_picture.rgb, *full))
+    if chosen.preserve_color == "luminance":
+        image = color.luminance_of(image, images.resize(content_picture.rgb, *full))
+    alpha = content_picture.alpha
+    report = {
+        **facts,
+        "scales": done,
+        "seconds": progress.seconds,
+        "peak_memory_bytes": _peak_memory(),
+        "stopped": done[-1]["stopped"],
+    }
+    return Result(image, None if alpha is None else images.resize(alpha, *full), report)
+
+
+def texture(
+    style: images.Source | Sequence[images.Source],
+    *,
+    seamless: bool = False,
+    **arguments: Any,
+) -> Result:
+    """Only style: a texture like the style, square, from noise.
+
+    Parameters
+    ----------
+    style : path, PIL image or array, or a sequence of them
+    seamless : bool
+        Make a picture that goes on at its other side, so that copies of it tile.
+    **arguments
+        As of `stylize`; `size` is the side.
+    """
+    chosen = choose(
+        arguments.pop("preset", "default"), {"init": "noise", **arguments}, strict=False
     )
+    blank = np.full((chosen.size, chosen.size, 3), 0.5, np.float32)
+    border = "wrap" if seamless else chosen.border
+    given = {"init": "noise", **arguments, "content_weight": 0.0, "border": border}
+    return stylize(blank, style, **given)
 
 
-def _settings(given: dict[str, Any]) -> Settings:
-    unknown = given.keys() - {field.name for field in fields(Settings)}
-    if unknown:
+def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
+    """Only content: what the features of one layer know of a photograph, from noise.
+
+    Parameters
+    ----------
+    content : path, PIL image or array
+    layer : str
+        Such as "relu4_2".
+    **arguments
+        As of `stylize`.
+    """
+    given = {
+        "init": "noise",
+        "tv_weight": 0.1,
+        "scales": 1,
+        **arguments,
+        "style_weight": 0.0,
+        "content_layers": {layer: 1.0},
+    }
+    return stylize(content, [], **given)
+
+
+def choose(preset: str, given: dict[str, Any], strict: bool = True) -> Settings:
+    """The settings of a preset, with those given in their place, checked."""
+    if preset not in PRESETS:
+        raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
+    known = {field.name for field in fields(Settings)}
+    unknown = given.keys() - known
+    if unknown and strict:
         raise UsageError(f"there is no setting {min(unknown)!r}")
-    chosen = Settings(**given)
+    chosen = Settings(**{**PRESETS[preset], **{k: v for k, v in given.items() if k in known}})
     chosen.check()
     return chosen
 
 
-def _as_sequence(style: images.Source | Sequence[images.Source]) -> Sequence[images.Source]:
-    return style if isinstance(style, (list, tuple)) else [style]  # type: ignore[list-item]
+def iterations(settings: Settings, sizes: Sequence[tuple[int, int]], scale: int) -> int:
+    """Iterations at a scale, which counts from 0."""
+    last = scale == len(sizes) - 1
+    return settings.iterations if last else math.ceil(settings.iterations / _COARSE)
 
 
-def _scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
+def _scale_report(
+    size: tuple[int, int], minimum: Minimum, objective: Objective, seconds: float
+) -> dict[str, Any]:
+    return {
+        "width": size[0],
+        "height": size[1],
+        "iterations": minimum.iterations,
+        "evaluations": minimum.evaluations,
+        "restarts": minimum.restarts,
+        "seconds": seconds,
+        "loss": minimum.history[-1],
+        "terms": dict(objective.terms),
+        "history": minimum.history,
+        "stopped": minimum.stopped,
+    }
+
+
+def _load(source: images.Source | images.Picture) -> images.Picture:
+    return source if isinstance(source, images.Picture) else images.load(source)
+
+
+def _as_sequence(style: Any) -> Sequence[Any]:
+    return style if isinstance(style, (list, tuple)) else [style]
+
+
+def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     """Sizes (width, height) from coarse to fine, each about twice the one before."""
     height, width = content.shape[:2]
     longer = settings.size if settings.enlarge else min(settings.size, max(width, height))
@@ -186,32 +310,77 @@ def _scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
             f"of this picture; it takes {smallest}"
         )
     sizes = [images.fit(width, height, longer)]
-    while longer // 2 >= max(_SMALLEST_SCALE, smallest):
+    while longer // 2 >= max(_SMALLEST_SCALE, smallest) and len(sizes) != settings.scales:
         longer //= 2
         sizes.insert(0, images.fit(width, height, longer))
     return sizes
 
 
-def _objective(
-    network: Network,
+def _inputs(
     content: images.Picture,
     styles: Sequence[images.Picture],
-    size: tuple[int, int],
+    masks: Sequence[Sequence[images.Picture]],
     settings: Settings,
+    on_note: Callable[[str], None],
+) -> _Inputs:
+    """Colours as the settings want them, and the regions of the masks."""
+    if settings.beta > 0 and len(settings.style_scales) not in (1, len(styles)):
+        count = len(settings.style_scales)
+        raise UsageError(f"{count} values of style_scale for {len(styles)} style pictures")
+    rgb, painted = content.rgb, [one.rgb for one in styles]
+    if settings.preserve_color == "luminance":
+        painted = [color.luminance_style(one, rgb) for one in painted]
+        rgb = color.grey(rgb)
+    elif settings.preserve_color != "off":
+        ways = {"match": color.match_mean_and_covariance, "histogram": color.match_histogram}
+        painted = [ways[settings.preserve_color](one, rgb) for one in painted]
+    if not masks[0]:
+        if masks[1]:
+            raise UsageError("a style mask needs a content mask")
+        return _Inputs(rgb, painted, None)
+    if settings.style_blend is not None:
+        raise UsageError("style_blend and masks cannot be used together")
+    fitted = []
+    for kind, some in (("content", masks[0]), ("style", masks[1])):
+        pictures = [rgb] * len(some) if kind == "content" else painted[: len(some)]
+        if kind == "style" and some and len(some) != len(painted):
+            raise UsageError(f"{len(some)} style masks for {len(painted)} style pictures")
+        for mask, picture in zip(some, pictures, strict=True):
+            height, width = picture.shape[:2]
+            if mask.rgb.shape[:2] != (height, width):
+                here = f"{mask.rgb.shape[1]}x{mask.rgb.shape[0]}"
+                on_note(f"the {kind} mask is resized from {here} to {width}x{height}")
+            fitted.append(images.resize(mask.rgb, width, height))
+    split = len(masks[0])
+    return _Inputs(rgb, painted, regions(fitted[:split], fitted[split:], len(painted)))
+
+
+def _objective(
+    network: Network, inputs: _Inputs, size: tuple[int, int], settings: Settings
 ) -> Objective:
     width, height = size
-    longer = settings.style_scale * max(width, height)
+    factors = settings.style_scales * (1 if len(settings.style_scales) > 1 else len(inputs.styles))
+    styles = [
+        _at_longer_side(one, factor * max(size))
+        for one, factor in zip(inputs.styles, factors, strict=True)
+    ]
+    parts = inputs.regions
+    if parts is not None:
+        parts = [at_size(one, size, styles[one.style].shape[1::-1]) for one in parts]
     return Objective(
         network,
-        content=images.resize(content.rgb, width, height),
-        styles=[_at_longer_side(one.rgb, longer) for one in styles],
+        content=images.resize(inputs.content, width, height),
+        styles=styles,
         style_blend=settings.style_blend,
         content_weight=settings.content_weight,
-        style_weight=settings.style_weight,
+        style_weight=settings.beta,
         tv_weight=settings.tv_weight,
         content_layers=settings.content_layers,
         style_layers=settings.style_layers,
         pooling=settings.pooling,
+        loss=settings.loss,
+        border=settings.border,
+        regions=parts,
     )
 
 
@@ -220,16 +389,29 @@ def _at_longer_side(picture: Float32, longer: float) -> Float32:
     return images.resize(picture, *images.fit(width, height, round(longer)))
 
 
-def _init_picture(
-    content: images.Picture, coarsest: tuple[int, int], settings: Settings
-) -> images.Picture:
-    if settings.init == "content":
-        return content
+def _start(inputs: _Inputs, coarsest: tuple[int, int], settings: Settings) -> images.Picture:
+    """The start image at full size: `init`, mixed with the content."""
+    if settings.init == "content" or settings.init_blend == 0:
+        return images.Picture(inputs.content)
+    height, width = inputs.content.shape[:2]
+    digest = None
     if settings.init == "noise":  # coarse grains: the optimiser would leave fine ones as they are
-        width, height = (max(side // _GRAIN, 2) for side in coarsest)
         random = np.random.default_rng(settings.seed)
-        return images.Picture(random.random((height, width, 3), np.float32))
-    return images.load(settings.init)
+        grains = [max(side // _GRAIN, 2) for side in coarsest]
+        init = random.random((grains[1], grains[0], 3), np.float32)
+        if settings.border == "wrap":  # the middle one of 3x3 copies
+            nine = images.resize(np.tile(init, (3, 3, 1)), 3 * width, 3 * height)
+            init = nine[height : 2 * height, width : 2 * width]
+    elif settings.init == "style":
+        init = inputs.styles[0]
+    else:
+        picture = images.load(settings.init)
+        init, digest = picture.rgb, picture.sha256
+    if settings.init_blend == 1:
+        return images.Picture(init, sha256=digest)
+    share = np.float32(settings.init_blend)
+    blend = share * images.resize(init, width, height) + (1 - share) * inputs.content
+    return images.Picture(blend, sha256=digest)
 
 
 def _enlarge(image: Float32, coarse: Float32 | None, fine: Float32) -> Float32:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minimalstyle.errors import MinimalstyleWarning, WeightsError
+from minimalstyle.files import one_line
 from minimalstyle.layers import VGG, Conv, Layer, Pool, Relu
 
 if TYPE_CHECKING:  # onnx takes 0.15 s to import: only when a file is read
@@ -40,6 +41,7 @@ _HEAD = {
 # A protobuf message is at most 2 GiB; VGG-19 has 20 million parameters in its convolutions.
 _MAX_BYTES = 2**31
 _MAX_PARAMETERS = 2**26
+_MAX_NODES = 2000
 
 # Element types of weights, by their number in ONNX: the field that holds the numbers when
 # `raw_data` does not, and what they are in raw_data.
@@ -89,12 +91,14 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> VGG:
         layers = _Reader(model.graph, file.parent).layers()
         assumed = _add_preprocess(layers, metadata)
     except OSError as error:
-        raise WeightsError(_one_line(f"{file}: {error.strerror or error}")) from error
+        raise WeightsError(one_line(f"{file}: {error.strerror or error}")) from error
+    except MemoryError as error:
+        raise WeightsError(one_line(f"{file}: not enough memory to read it")) from error
     except (TypeError, ValueError) as error:  # TypeError: attributes of the wrong kind
-        raise WeightsError(_one_line(f"{file}: {error}")) from error
+        raise WeightsError(one_line(f"{file}: {error}")) from error
     if assumed:
         warnings.warn(
-            _one_line(
+            one_line(
                 f"{file}: no preprocess_mean and preprocess_std in its metadata; "
                 "ImageNet's mean and std for RGB in [0, 1] are assumed"
             ),
@@ -102,13 +106,6 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> VGG:
             stacklevel=2,
         )
     return VGG(tuple(layers), hashlib.sha256(data).hexdigest(), metadata)
-
-
-def _one_line(text: str) -> str:
-    """Names in a file may hold anything: newlines, terminal codes, a megabyte."""
-    text = "".join(c if c.isprintable() else " " for c in text)
-    text = " ".join(text.split())
-    return text if len(text) <= 600 else f"{text[:400]} ... {text[-190:]}"
 
 
 def _read(file: Path) -> bytes:
@@ -140,7 +137,10 @@ class _Reader:
     def __init__(self, graph: "onnx.GraphProto", folder: Path) -> None:
         self.folder = folder
         self.parameters = 0
+        if len(graph.node) > _MAX_NODES:
+            raise ValueError(f"the graph has {len(graph.node)} nodes; a VGG has at most some 100")
         self.nodes = list(graph.node)
+        self.attributes_of: dict[int, dict[str, Any]] = {}
         self.initializers = {tensor.name: tensor for tensor in graph.initializer}
         inputs = [value.name for value in graph.input if value.name not in self.initializers]
         if len(inputs) != 1:
@@ -160,6 +160,15 @@ class _Reader:
     def where(self, index: int) -> str:
         node = self.nodes[index]
         return f"node {repr(node.name) if node.name else index} ({node.op_type})"
+
+    def attributes(self, index: int) -> dict[str, Any]:
+        """Of a node; unpacked once, as thousands of weights may come through the same one."""
+        from onnx.helper import get_attribute_value
+
+        if index not in self.attributes_of:
+            attributes = self.nodes[index].attribute
+            self.attributes_of[index] = {a.name: get_attribute_value(a) for a in attributes}
+        return self.attributes_of[index]
 
     def layers(self) -> list[Layer]:
         """The chain as layers, without `preprocess` where the graph has none."""
@@ -219,7 +228,7 @@ class _Reader:
             node = self.nodes[index]
             if node.input[0] != name or not node.output or not node.output[0]:
                 raise ValueError(f"{self.where(index)} does not continue the chain; {_SUPPORTED}")
-            if node.op_type == "Cast" and _attributes(node).get("to") not in _FIELDS:
+            if node.op_type == "Cast" and self.attributes(index).get("to") not in _FIELDS:
                 raise ValueError(f"{self.where(index)} is not a cast between float types")
             yield index
             name = node.output[0]
@@ -238,7 +247,7 @@ class _Reader:
     def _is_adaptive(self, index: int) -> bool:
         """What exporters make of adaptive pooling: windows side by side, other than 2x2."""
         node = self.nodes[index]
-        a = _attributes(node) if node.op_type == "AveragePool" else {}
+        a = self.attributes(index) if node.op_type == "AveragePool" else {}
         kernel = a.get("kernel_shape")
         return kernel is not None and kernel != [2, 2] and kernel == a.get("strides", [1, 1])
 
@@ -250,7 +259,7 @@ class _Reader:
         k = weight.shape[2] if weight.ndim == 4 else 0
         if weight.shape[2:] not in ((1, 1), (3, 3)) or not weight.size:
             raise ValueError(f"{where} has weights of shape {weight.shape}; {_SUPPORTED}")
-        a = {"kernel_shape": [k, k], "pads": [0] * 4, "group": 1} | _attributes(node)
+        a = {"kernel_shape": [k, k], "pads": [0] * 4, "group": 1} | self.attributes(index)
         if a.get("auto_pad") in (b"SAME_UPPER", b"SAME_LOWER"):
             a["pads"] = [k // 2] * 4  # the same thing where the stride is 1
         elif a.get("auto_pad") == b"VALID":
@@ -278,20 +287,20 @@ class _Reader:
     def _fold(self, index: int, conv: Conv) -> Conv:
         """`conv` followed by batch normalisation, as one convolution."""
         node, where = self.nodes[index], self.where(index)
-        a = _attributes(node)
+        a = self.attributes(index)
         _expect(a, where, training_mode=(None, 0), spatial=(None, 1))
         arrays = [self._array(name, where).astype(np.float64) for name in node.input[1:]]
         if len(arrays) != 4 or any(array.shape != conv.bias.shape for array in arrays):
             raise ValueError(f"{where} needs four arrays of {conv.bias.size} values")
         scale, shift, mean, variance = arrays
         with np.errstate(all="ignore"):  # what is not finite is found below
-            factor = scale / np.sqrt(variance + a.get("epsilon", 1e-5))
+            factor = scale / np.sqrt(variance + float(a.get("epsilon", 1e-5)))
             weight, bias = conv.weight * factor, (conv.bias - mean) * factor + shift
         return Conv(conv.name, _float32(weight, where), _float32(bias, where))
 
     def _check_pool(self, index: int) -> None:
         _expect(
-            _attributes(self.nodes[index]),
+            self.attributes(index),
             self.where(index),
             kernel_shape=([2, 2],),
             strides=([2, 2],),
@@ -311,7 +320,7 @@ class _Reader:
             if name not in self.producer:
                 raise ValueError(f"{where}: its initialiser '{name}' is missing")
             index = self.producer[name]
-            node, a = self.nodes[index], _attributes(self.nodes[index])
+            node, a = self.nodes[index], self.attributes(index)
             if node.op_type == "Constant" and isinstance(a.get("value"), onnx.TensorProto):
                 tensor = a["value"]
                 break
@@ -324,9 +333,10 @@ class _Reader:
             casts += [_FIELDS[a["to"]][1]] if is_cast else []
             name = node.input[0]
             tensor = self.initializers.get(name)
-        self.parameters += math.prod(tensor.dims)
-        if any(n < 0 for n in tensor.dims) or self.parameters > _MAX_PARAMETERS:
-            raise ValueError(f"{where}: '{name}' of shape {list(tensor.dims)} is no VGG's")
+        shape = list(tensor.dims[:5])  # a product of a million numbers takes minutes
+        self.parameters += math.prod(shape)
+        if len(shape) > 4 or min(shape, default=1) < 0 or self.parameters > _MAX_PARAMETERS:
+            raise ValueError(f"{where}: '{name}' of shape {shape} is no VGG's")
         array = _values(tensor, self.folder, f"{where}: its initialiser '{name}'")
         with np.errstate(over="ignore"):  # what is not finite is found later
             for kind in reversed(casts):
@@ -377,12 +387,6 @@ def _load_external(tensor: "onnx.TensorProto", folder: Path, size: int, what: st
         load_external_data_for_tensor(tensor, os.fspath(folder))
     except ValidationError as error:
         raise ValueError(f"{what}: {error}") from error
-
-
-def _attributes(node: "onnx.NodeProto") -> dict[str, Any]:
-    from onnx.helper import get_attribute_value
-
-    return {attribute.name: get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def _expect(attributes: dict[str, Any], where: str, **allowed: tuple[Any, ...]) -> None:

@@ -6,7 +6,7 @@ all variables then changes large shapes more than single pixels, as the spectrum
 falls, too. Against the pixels themselves as variables this saves a third of the evaluations, and
 the fine wavy pattern that the early steps leave otherwise does not appear (docs/choices.md). The
 idea is the Fourier parametrisation of Olah, Mordvintsev and Schubert 2017, "Feature
-visualization"; cosines instead of waves, because a picture does not repeat at its border.
+visualization"; cosines instead of waves, because most pictures do not repeat at their border.
 
 A box for the pixels is no box for these variables, so a penalty on what leaves [0, 1] takes the
 place of L-BFGS-B's bounds, which would also cost three times the time beside the evaluations.
@@ -93,6 +93,7 @@ def minimize(
     *,
     threads: int = 1,
     unit: float = 1.0,
+    periodic: bool = False,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
 ) -> Minimum:
@@ -115,6 +116,8 @@ def minimize(
         Of the cosine transforms.
     unit : float
         How large a loss is large; scales the penalty for values outside of [0, 1].
+    periodic : bool
+        The image goes on at its other side.
     state : State, optional
         Go on from there; `start` then gives the shape only.
     on_state : callable
@@ -131,7 +134,7 @@ def minimize(
     """
     from scipy.optimize import minimize as scipy_minimize
 
-    spectrum = _Spectrum(start.shape, threads)
+    spectrum = _Spectrum(start.shape, threads, periodic)
     at = State(spectrum.variables(start)) if state is None else state
     variables, restarts, history = at.variables, at.restarts, list(at.history)
     evaluate = _Evaluate(function, spectrum, unit, at.evaluations, repeats=state is not None)
@@ -145,7 +148,7 @@ def minimize(
         if on_iterate(len(history) - 1, evaluate.count, evaluate.loss, best):
             raise _Interrupted
 
-    stopped: Stop | None = None
+    stopped: Stop | None = "iterations" if len(history) > iterations else None
     while stopped is None:
         done = max(len(history) - 1, 0)
         options = {
@@ -215,24 +218,32 @@ class _Evaluate:
 
 
 class _Spectrum:
-    """The change of variables `image = D'(s c)` and its transpose."""
+    """The change of variables `image = D'(s c)` and its transpose.
 
-    def __init__(self, shape: tuple[int, ...], threads: int) -> None:
-        self.shape, self.threads = shape, threads
-        height, width, _ = shape
+    For a picture that repeats, D is the Hartley transform `Re FFT - Im FFT` (its own inverse and
+    transpose): a cosine transform would change opposite sides of it independently.
+    """
+
+    def __init__(self, shape: tuple[int, ...], threads: int, periodic: bool) -> None:
+        self.shape, self.threads, self.periodic = shape, threads, periodic
+        vertical, horizontal = (self._half_waves(length) for length in shape[:2])
         half_waves = np.hypot(
-            np.arange(height)[:, None] * (max(height, width) / height),
-            np.arange(width)[None, :] * (max(height, width) / width),
+            vertical[:, None] * (max(shape[:2]) / shape[0]),
+            horizontal[None, :] * (max(shape[:2]) / shape[1]),
         )
         scale = np.maximum(half_waves, 2.0) ** -_EXPONENT  # nothing coarser than one wave
         self.scale = (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)[:, :, None]
 
+    def _half_waves(self, length: int) -> npt.NDArray[np.float64]:
+        """Of each variable along one side."""
+        if self.periodic:
+            return 2.0 * length * np.abs(np.fft.fftfreq(length))
+        return np.arange(length, dtype=float)
+
     def image(self, variables: Variables) -> Image:
         """`D'(s c)`, (H, W, 3)."""
-        from scipy.fft import idctn
-
         coefficients = self.scale * variables.reshape(self.shape).astype(np.float32)
-        return idctn(coefficients, axes=(0, 1), norm="ortho", workers=self.threads)
+        return self._transform(coefficients, back=True)
 
     def gradient(self, image_gradient: npt.NDArray[np.floating]) -> Variables:
         """Gradient of the variables, `s D g`, flat."""
@@ -242,8 +253,12 @@ class _Spectrum:
         """`D x / s`, flat: the variables of an image."""
         return (self._transform(image) / self.scale).ravel().astype(np.float64)
 
-    def _transform(self, values: npt.NDArray[np.floating]) -> Image:
-        from scipy.fft import dctn
+    def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Image:
+        from scipy import fft
 
         single = values.astype(np.float32)
-        return dctn(single, axes=(0, 1), norm="ortho", workers=self.threads)
+        if self.periodic:
+            waves = fft.fftn(single, axes=(0, 1), norm="ortho", workers=self.threads)
+            return waves.real - waves.imag
+        transform = fft.idctn if back else fft.dctn
+        return transform(single, axes=(0, 1), norm="ortho", workers=self.threads)

@@ -20,8 +20,8 @@ class Progress:
     ----------
     sizes : sequence of (width, height)
         Of each scale.
-    iterations : int
-        At each scale.
+    iterations : sequence of int
+        At each of them.
     callback : callable
         Gets an `Iterate` after each iteration and returns True to stop the run.
     """
@@ -29,7 +29,7 @@ class Progress:
     def __init__(
         self,
         sizes: Sequence[tuple[int, int]],
-        iterations: int,
+        iterations: Sequence[int],
         callback: Callable[[Iterate], bool | None],
     ) -> None:
         self.sizes, self.iterations, self.callback = sizes, iterations, callback
@@ -46,15 +46,18 @@ class Progress:
         self, scale: int, objective: Objective
     ) -> Callable[[int, int, float, npt.NDArray[np.float32]], bool | None]:
         """What the optimiser calls after each iteration of a scale, which counts from 1."""
-        pixels = [width * height for width, height in self.sizes]
-        total = sum(pixels) * self.iterations
-        before = sum(pixels[: scale - 1]) * self.iterations
+        work = [w * h * n for (w, h), n in zip(self.sizes, self.iterations, strict=True)]
+        before, this, iterations = (
+            sum(work[: scale - 1]),
+            work[scale - 1],
+            self.iterations[scale - 1],
+        )
         width, height = self.sizes[scale - 1]
 
         def report(
             iteration: int, evaluations: int, loss: float, image: npt.NDArray[np.float32]
         ) -> bool | None:
-            fraction = (before + pixels[scale - 1] * iteration) / total
+            fraction = (before + this * iteration / iterations) / sum(work)
             seconds = self.seconds
             # Loading and compiling come once: the pace is that since the first event.
             first_seconds, first_fraction = self.first = self.first or (seconds, fraction)
@@ -66,7 +69,7 @@ class Progress:
                     width=width,
                     height=height,
                     iteration=iteration,
-                    iterations=self.iterations,
+                    iterations=iterations,
                     evaluations=self.evaluations + evaluations,
                     loss=loss,
                     terms=dict(objective.terms),

@@ -4,11 +4,11 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .errors import UsageError
 
-__all__ = ["Settings", "check_weights"]
+__all__ = ["CHOICES", "PRESETS", "Settings", "check_weights", "strength_to_weight"]
 
 
 def _content_layers() -> dict[str, float]:
@@ -30,11 +30,17 @@ class Settings:
     enlarge : bool
         Allow a result larger than the content picture.
     iterations : int
-        L-BFGS-B iterations at each scale.
+        L-BFGS-B iterations at the full size; half of them at each coarser one.
+    scales : int or None
+        How many sizes, each half the next; None takes all from 192 pixels up.
     content_weight, style_weight, tv_weight : float
         alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`.
-    style_scale : float
-        Size of the style's strokes: longer side of the style picture over that of the result.
+    strength : float or None
+        In [0, 100], in place of `style_weight`: 50 is the default weight, and every 12.5 double
+        it (`strength_to_weight`).
+    style_scale : float or tuple of float
+        Size of the style's strokes: longer side of the style picture over that of the result; one
+        for all styles, or one each.
     style_blend : tuple of float or None
         Weight of each style picture; equal when None.
     content_layers, style_layers : mapping of layer name to weight
@@ -42,8 +48,18 @@ class Settings:
     pooling : {"max", "average", None}
         Instead of what the weights file says, unless None. Gatys et al. found averages to give
         better pictures.
+    loss : {"relative", "gatys2016"}
+        Terms relative to their targets, or the paper's constants (see `Objective`).
+    border : {"zero", "reflect", "wrap"}
+        What the network sees beyond the edge: nothing, the mirrored picture, or, so that the
+        result tiles, its other side.
+    preserve_color : {"off", "luminance", "match", "histogram"}
+        Keep the photograph's colours: transfer luminance alone, or give the style the mean and
+        covariance, or the histogram, of the photograph's colours first (see `color`).
     init : str
-        "content", "noise", or the path of a picture to start from.
+        "content", "noise", "style", or the path of a picture to start from.
+    init_blend : float
+        In [0, 1], share of `init` in the start; the rest is the content.
     seed : int
         Of the noise.
     threads : int or None
@@ -53,43 +69,38 @@ class Settings:
     size: int = 512
     enlarge: bool = False
     iterations: int = 60
+    scales: int | None = None
     content_weight: float = 1.0
     style_weight: float = 20.0
     tv_weight: float = 2.0
-    style_scale: float = 1.0
+    strength: float | None = None
+    style_scale: float | tuple[float, ...] = 1.0
     style_blend: tuple[float, ...] | None = None
     content_layers: Mapping[str, float] = field(default_factory=_content_layers)
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
     pooling: Literal["max", "average"] | None = "average"
+    loss: Literal["relative", "gatys2016"] = "relative"
+    border: Literal["zero", "reflect", "wrap"] = "zero"
+    preserve_color: Literal["off", "luminance", "match", "histogram"] = "off"
     init: str = "content"
+    init_blend: float = 1.0
     seed: int = 0
     threads: int | None = None
 
     def check(self) -> None:
         """Raise UsageError for the first setting that makes no sense."""
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name, (kind, low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not _is_number(value) or not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be a number from 0 up, not {value!r}")
-        if self.content_weight == 0 and self.style_weight == 0:
+            if value is not None or name not in _OPTIONAL:
+                _check_number(name, value, kind, low, high)
+        if self.content_weight == 0 and self.beta == 0:
             raise UsageError("content_weight and style_weight cannot both be 0")
-        for name, smallest, largest in (
-            ("size", 16, 20_000),
-            ("iterations", 1, 1_000_000),
-            ("seed", 0, 2**63 - 1),
-            ("threads", 1, 1024),
-        ):
+        for scale in self.style_scales or (None,):
+            _check_number("style_scale", scale, float, 0.1, 10)
+        for name, words in CHOICES.items():
             value = getattr(self, name)
-            if name == "threads" and value is None:
-                continue
-            if not isinstance(value, int) or not smallest <= value <= largest:
-                raise UsageError(
-                    f"{name} must be a whole number from {smallest} to {largest}, not {value!r}"
-                )
-        if not _is_number(self.style_scale) or not 0.1 <= self.style_scale <= 10:
-            raise UsageError(f"style_scale must be between 0.1 and 10, not {self.style_scale!r}")
-        if self.pooling not in (None, "max", "average"):
-            raise UsageError(f"pooling must be max or average, not {self.pooling!r}")
+            if value not in words and not (name in _OPTIONAL and value is None):
+                raise UsageError(f"{name} must be {' or '.join(words)}, not {value!r}")
         if self.style_blend is not None:
             check_weights("style_blend", self.style_blend)
         for name in ("content_layers", "style_layers"):
@@ -98,7 +109,82 @@ class Settings:
                 raise UsageError(f"{name} must map layer names to weights, not {layers!r}")
             check_weights(name, layers.values())
         if not isinstance(self.init, (str, os.PathLike)):
-            raise UsageError(f"init must be content, noise or a path, not {self.init!r}")
+            raise UsageError(f"init must be content, noise, style or a path, not {self.init!r}")
+
+    @property
+    def style_scales(self) -> tuple[float, ...]:
+        """`style_scale` as a tuple."""
+        one_for_all = not isinstance(self.style_scale, tuple)
+        return (self.style_scale,) if one_for_all else self.style_scale  # type: ignore[return-value]
+
+    @property
+    def beta(self) -> float:
+        """The style weight, by `strength` where that is given."""
+        if self.strength is None:
+            return self.style_weight
+        return strength_to_weight(self.strength)
+
+
+def strength_to_weight(strength: float) -> float:
+    """Style weight of a strength: equal steps look equal, 50 is the default, 0 is none.
+
+    Parameters
+    ----------
+    strength : float in [0, 100]
+    """
+    return 0.0 if strength == 0 else Settings.style_weight * 2.0 ** ((strength - 50.0) / 12.5)
+
+
+_OPTIONAL = {"pooling", "scales", "strength", "threads"}  # may be None
+_RANGES: dict[str, tuple[type, float, float]] = {
+    "content_weight": (float, 0, math.inf),
+    "style_weight": (float, 0, math.inf),
+    "tv_weight": (float, 0, math.inf),
+    "strength": (float, 0, 100),
+    "init_blend": (float, 0, 1),
+    "size": (int, 16, 20_000),
+    "iterations": (int, 1, 1_000_000),
+    "scales": (int, 1, 12),
+    "seed": (int, 0, 2**63 - 1),
+    "threads": (int, 1, 1024),
+}
+CHOICES = {
+    "pooling": ("max", "average"),
+    "loss": ("relative", "gatys2016"),
+    "border": ("zero", "reflect", "wrap"),
+    "preserve_color": ("off", "luminance", "match", "histogram"),
+}
+
+# Recipes for whole runs; `--preset` and `stylize(preset=...)`. Other settings override them.
+PRESETS: dict[str, dict[str, Any]] = {
+    "draft": {"size": 256, "iterations": 30},
+    "default": {},
+    "fine": {"size": 768, "iterations": 150},
+    # Gatys, Ecker and Bethge 2016, section 3: equations 1 and 4, w_l = 1/5 (equation 5), alpha/beta
+    # = 1e-3 (equation 7, figure 3), average pooling, L-BFGS, from noise, at one size.
+    "gatys2016": {
+        "loss": "gatys2016",
+        "content_weight": 1e-3,
+        "style_weight": 1.0,
+        "tv_weight": 0.0,
+        "style_layers": {f"relu{block}_1": 1.0 for block in range(1, 6)},
+        "pooling": "average",
+        "init": "noise",
+        "scales": 1,
+        "iterations": 300,
+    },
+}
+
+
+def _check_number(name: str, value: object, kind: type, low: float, high: float) -> None:
+    if kind is int:
+        valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        expected = f"a whole number from {low} to {high}"
+    else:
+        valid = _is_number(value) and low <= value <= high and value != math.inf  # type: ignore[operator]
+        expected = f"a number from {low} up" if high == math.inf else f"between {low} and {high}"
+    if not valid:
+        raise UsageError(f"{name} must be {expected}, not {value!r}")
 
 
 def check_weights(name: str, weights: Iterable[float]) -> None:

@@ -1,0 +1,227 @@
+"""A run from files to files, as the command line asks for it: plan, run, save."""
+
+import argparse
+import json
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from . import __version__, images, method, plan, recipe, sheets
+from .errors import UsageError
+from .events import Iterate
+from .files import atomic_write
+from .method import Result
+from .network import Network, load_network
+
+__all__ = ["Film", "Job", "prepare", "save"]
+
+_FRAME = 320  # longer side of a frame of a film
+
+
+class Job:
+    """Pictures and network loaded, settings settled.
+
+    Call it with a callback for `stylize` to get the `Result`.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, settings: dict[str, Any], note: Callable[[str], None]
+    ) -> None:
+        self.args, self.given, self.note = args, dict(settings), note
+        self.masked = bool(getattr(args, "content_mask", ()))
+        self.pace: float | None = None
+        self.network: Network = load_network(args.weights, threads=settings.get("threads"))
+        self.styles = [images.load(one) for one in args.styles]
+        if args.command == "texture":
+            self.given |= {"init": "noise", "content_weight": 0.0}
+            if args.seamless:
+                self.given["border"] = "wrap"
+            side = self._chosen().size
+            self.content = images.Picture(np.full((side, side, 3), 0.5, np.float32))
+        else:
+            self.content = images.load(args.content)
+        if args.command == "reconstruct":
+            layers = {args.layer: 1.0}
+            self.given = {"init": "noise", "tv_weight": 0.1, "scales": 1, **self.given}
+            self.given |= {"style_weight": 0.0, "content_layers": layers}
+        self._fit()
+
+    def _chosen(self) -> method.Settings:
+        return method.choose(self.args.preset, self.given)
+
+    def _fit(self) -> None:
+        """Settle size and iterations by memory and time."""
+        args = self.args
+        free = plan.available_memory()
+        available = None if free is None else free + (plan.resident_memory() or 0)
+        if args.auto:
+            if available is None:
+                raise UsageError("--size auto: the memory of this system is not known; give pixels")
+            largest = self._largest(available)
+            if not self._chosen().enlarge:
+                largest = min(largest, max(self.content.rgb.shape[:2]))
+            self.given["size"] = largest
+            self.note(f"size {largest}")
+        if available is not None and not args.plan:
+            needed = self._memory()
+            if needed > available:
+                fits = self._largest(available)
+                hint = f"--size {fits} fits" if fits else "no size fits"
+                raise UsageError(
+                    f"this run needs about {needed / 1e9:.1f} GB of memory, and there are "
+                    f"{available / 1e9:.1f}; {hint}"
+                )
+        if args.time is not None:
+            sizes, styles = self._sizes()
+            self.pace = plan.measure_pace(self.network, self._chosen())
+            count, fits_time = plan.iterations_for(
+                args.time, self.network, sizes, styles, self._chosen(), pace=self.pace
+            )
+            self.given["iterations"] = count
+            text = f"{count} iterations fit into the time"
+            self.note(text if fits_time else "not even one iteration fits into the time; one it is")
+
+    def _memory(self) -> int:
+        try:
+            return plan.memory_needed(
+                self.network,
+                *self._sizes(),
+                self._chosen(),
+                loaded_pixels=self._loaded(),
+                masked=self.masked,
+            )
+        except MemoryError:
+            return 1 << 60
+
+    def _largest(self, available: int) -> int:
+        shapes = [(one.rgb.shape[1], one.rgb.shape[0]) for one in (self.content, *self.styles)]
+        chosen = self._chosen()
+        return plan.largest_size(
+            self.network, shapes[0], shapes[1:], available, chosen, masked=self.masked
+        )
+
+    def _loaded(self) -> int:
+        return sum(one.rgb[..., 0].size for one in (self.content, *self.styles))
+
+    def _sizes(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Sizes of the scales, and of the styles at the last."""
+        chosen = self._chosen()
+        sizes = method.scales(self.content.rgb, chosen)
+        factors = chosen.style_scales * len(self.styles)
+        styles = [
+            images.fit(one.rgb.shape[1], one.rgb.shape[0], round(factor * max(sizes[-1])))
+            for one, factor in zip(self.styles, factors, strict=False)
+        ]
+        return sizes, styles
+
+    def plan(self) -> str:
+        """What the run needs, in a few lines."""
+        made = plan.make(
+            self.network,
+            *self._sizes(),
+            self._chosen(),
+            loaded_pixels=self._loaded(),
+            masked=self.masked,
+            pace=self.pace,
+        )
+        return plan.describe(made)
+
+    def __call__(self, callback: Callable[[Iterate], bool | None]) -> Result:
+        from . import stylize
+
+        args = self.args
+        result = stylize(
+            self.content,
+            self.styles,
+            content_mask=getattr(args, "content_mask", ()),
+            style_mask=getattr(args, "style_mask", ()),
+            preset=args.preset,
+            weights=self.network,
+            callback=callback,
+            on_note=self.note,
+            checkpoint=args.checkpoint or args.resume,
+            resume=args.resume,
+            **self.given,
+        )
+        if args.like is not None:
+            inputs = dict(result.report["inputs"])
+            lines = recipe.check_inputs(
+                recipe.read(args.like),
+                inputs.pop("content"),
+                inputs.pop("styles"),
+                result.report["weights"]["sha256"],
+                **inputs,
+            )
+            for line in lines:
+                self.note(f"--like: {line}")
+        return result
+
+
+def prepare(args: argparse.Namespace, settings: dict[str, Any], note: Callable[[str], None]) -> Job:
+    """Load everything that a run needs."""
+    return Job(args, settings, note)
+
+
+class Film:
+    """Every so many iterations a picture, and in the end a GIF of them.
+
+    Parameters
+    ----------
+    output : path
+        Frames are saved beside it, with a number.
+    every : int
+        Iterations between two of them.
+    """
+
+    def __init__(self, output: Path, every: int) -> None:
+        self.output, self.every = output, every
+        self.count = 0
+        self.frames: list[npt.NDArray[np.uint8]] = []
+
+    def add(self, event: Iterate) -> None:
+        """Keep the picture of an iterate whose turn it is."""
+        self.count += 1
+        if self.count % self.every:
+            return
+        picture = event.image()
+        images.save(self.output.with_name(f"{self.output.stem}_{self.count:04}.png"), picture)
+        self.frames.append(picture)
+
+    def save(self) -> None:
+        """The GIF, in the size of the last frame or smaller."""
+        if not self.frames:
+            return
+        height, width = self.frames[-1].shape[:2]
+        size = images.fit(width, height, min(_FRAME, max(height, width)))
+        frames = [Image.fromarray(one).resize(size) for one in self.frames]
+        buffer = BytesIO()
+        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=120, loop=0)
+        atomic_write(self.output.with_suffix(".gif"), buffer.getvalue())
+
+
+def save(args: argparse.Namespace, output: Path, result: Result, film: Film | None) -> Path:
+    """Write the picture and all that was asked for beside it."""
+    pixels = result.pixels if args.bits == 16 else result.image
+    metadata = None if args.no_metadata else recipe.make(result.report, __version__)
+    images.save(output, pixels, result.alpha, metadata, bits=args.bits)
+    if args.report is not None:
+        facts = {"version": __version__, "output": str(output), **result.report}
+        atomic_write(args.report, (json.dumps(facts, indent=2) + "\n").encode())
+    if args.compare:
+        named = [("content", args.content), *(("style", one) for one in args.styles)]
+        inputs = [(name, images.load(path).rgb) for name, path in named if path is not None]
+        names = [name for name, _ in inputs]
+        pictures = [images.eight_bits(picture) for _, picture in inputs]
+        sheet = sheets.side_by_side([*pictures, result.image], [*names, "result"])
+        images.save(output.with_name(f"{output.stem}_compare.png"), sheet)
+    if getattr(args, "seamless", False):
+        proof = np.tile(result.image, (2, 2, 1))
+        images.save(output.with_name(f"{output.stem}_2x2.png"), proof)
+    if film is not None:
+        film.save()
+    return output

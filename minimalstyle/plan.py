@@ -1,0 +1,484 @@
+"""What a run needs before it starts: memory and time, and what fits into those that there are.
+
+Memory is counted by the functions that allocate it: they give zeros that nobody has touched, for
+which systems take no memory yet. Time is that of a small picture, scaled by pixels.
+"""
+
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import method
+from .border import Border, margin
+from .engine import winograd
+from .engine.maps import padded_channels
+from .images import fit
+from .layers import Conv
+from .network import Network, Pass
+from .objective import Objective
+from .optimize import _CORRECTIONS, minimize
+from .settings import Settings
+
+__all__ = [
+    "Plan",
+    "available_memory",
+    "describe",
+    "iterations_for",
+    "largest_size",
+    "make",
+    "measure_pace",
+    "memory_needed",
+    "resident_memory",
+    "seconds_needed",
+]
+
+Size = tuple[int, int]  # (width, height) in pixels
+
+# Python, the libraries and the compiled kernels: 215 MB, in the run that compiles them 290.
+_BASE = 250 * 10**6
+# Bytes for each value of the picture besides the corrections: the vectors of L-BFGS-B, scipy and
+# the cosine transform (194 of 274 measured), the start image and the picture so far.
+_OPTIMIZER = 210
+
+_EVALUATIONS = 1.05  # in an iteration: most steps are taken at once
+_TARGET = 0.6  # of the time of an evaluation: forwards only, but in new memory
+# What an evaluation costs at any size, such as reading the filters, in pixels of the same cost.
+_FIXED = 15_000
+_SIDE = 128  # of the picture that is measured
+
+_LARGEST = 20_000  # what `Settings` allow
+_MOST = 1_000_000
+
+# --------------------------------------------------------------------------------- memory here
+
+
+def available_memory(root: str | Path = "/") -> int | None:
+    """Bytes that this process can still take; None where the system does not tell.
+
+    The smallest of what the machine has and what each control group around the process leaves.
+    Memory that only caches files counts as free.
+
+    Parameters
+    ----------
+    root : path
+        Where `proc` and `sys` are.
+    """
+    root = Path(root)
+    machine = _fields(root / "proc/meminfo").get("MemAvailable:")
+    found = [] if machine is None else [machine * 1024]
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0" and not controllers:
+            names = "memory.max", "memory.current", "inactive_file"
+            found += _left_in_groups(root / "sys/fs/cgroup", group, names)
+        elif "memory" in controllers.split(","):
+            names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+            found += _left_in_groups(root / "sys/fs/cgroup/memory", group, names)
+    return min(found, default=None)
+
+
+def resident_memory(root: str | Path = "/") -> int:
+    """Bytes that this process has in memory; 0 where the system does not tell."""
+    return 1024 * _fields(Path(root) / "proc/self/status").get("VmRSS:", 0)
+
+
+def _left_in_groups(mount: Path, group: str, names: tuple[str, str, str]) -> list[int]:
+    """What the limits of a group and of those around it leave.
+
+    In a container the path may be that of the host: what is not there has no limit here.
+    """
+    limit_name, usage_name, cache_name = names
+    left = []
+    folder = mount / group.strip("/")
+    for place in (folder, *folder.parents):
+        limit, usage = _text(place / limit_name).strip(), _text(place / usage_name).strip()
+        if limit.isdecimal() and usage.isdecimal():  # "max" means none
+            cache = _fields(place / "memory.stat").get(cache_name, 0)
+            left.append(max(int(limit) - int(usage) + cache, 0))
+        if place == mount:
+            break
+    return left
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """The numbers of a file with a name and a number in each line."""
+    words = [line.split() for line in _text(path).splitlines()]
+    return {w[0]: int(w[1]) for w in words if len(w) > 1 and w[1].isdecimal()}
+
+
+# ------------------------------------------------------------------------------ memory of a run
+
+
+def memory_needed(
+    network: Network,
+    sizes: Sequence[Size],
+    style_sizes: Sequence[Size],
+    settings: Settings | None = None,
+    *,
+    loaded_pixels: int = 0,
+    masked: bool = False,
+) -> int:
+    """Upper estimate of the peak resident memory of a run in bytes.
+
+    Parameters
+    ----------
+    network : Network
+    sizes : sequence of (width, height)
+        Of each scale, coarse to fine.
+    style_sizes : sequence of (width, height)
+        Of each style picture at the last scale; at the others they are smaller as the scales are.
+    settings : Settings, optional
+        For layers, pooling and border.
+    loaded_pixels : int
+        Of the pictures as they were loaded, which stay in memory, all together.
+    masked : bool
+        Whether regions have styles of their own.
+
+    Raises
+    ------
+    MemoryError
+        So much that the system does not even have addresses for it.
+
+    Notes
+    -----
+    The embedded VGG-19 with two threads at 128, 256, 512 and 1024 pixels, each in a new process,
+    took 719, 787, 1054 and 2015 MB at most; this says 751, 820, 1078 and 2078.
+    """
+    settings = settings or Settings()
+    contents, styles = _layers(settings)
+    at_once = before = 0
+    for number, size in enumerate(sizes):
+        run = _pass(network, size, [*contents, *styles], settings.border, settings)
+        targets = sum(_map_bytes(run, name) for name in contents)
+        filters = _filter_bytes(network, run)
+        # The objective of the scale before stays until that of this one is made. Filters for the
+        # backward pass come with the first evaluation.
+        made = before + (filters if number else filters // 2)
+        here = _styles_at(number, sizes, style_sizes)
+        at_once = max(at_once, made + _style_bytes(network, here, settings, masked))
+        at_once = max(at_once, made + _forward_bytes(run) + targets)
+        before = _nbytes(vars(run)) + _spare_bytes(run) + targets
+        if masked:  # weighted features, and gradients that add up
+            before += 2 * sum(_map_bytes(run, name) for name in styles)
+        optimizer = 3 * size[0] * size[1] * (16 * _CORRECTIONS + _OPTIMIZER)
+        at_once = max(at_once, filters + before + optimizer)
+    weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
+    return _BASE + sum(weights) + 12 * loaded_pixels + at_once
+
+
+def _layers(settings: Settings) -> tuple[list[str], list[str]]:
+    """Content and style layers that the objective looks at."""
+    contents = list(settings.content_layers) if settings.content_weight > 0 else []
+    return contents, list(settings.style_layers) if settings.beta > 0 else []
+
+
+def _pass(
+    network: Network, size: Size, layers: Sequence[str], border: Border, settings: Settings
+) -> Pass:
+    width, height = size
+    around = 2 * margin(border, height, width)
+    return network.at(height + around, width + around, layers, settings.pooling)
+
+
+def _styles_at(number: int, sizes: Sequence[Size], style_sizes: Sequence[Size]) -> list[Size]:
+    share = max(sizes[number]) / max(sizes[-1])
+    return [fit(*size, round(max(size) * share)) for size in style_sizes]
+
+
+def _style_bytes(network: Network, sizes: Sequence[Size], settings: Settings, masked: bool) -> int:
+    """Most that the style targets take: a style's pass stays until the next has its own."""
+    layers = _layers(settings)[1]
+    border: Border = "reflect" if settings.border == "wrap" else settings.border
+    most = previous = 0
+    for size in sizes if layers else []:
+        run = _pass(network, size, layers, border, settings)
+        here = _forward_bytes(run)
+        most = max(most, previous + here + masked * _map_bytes(run, layers[0]))
+        previous = here
+    return most + 24 * sum(width * height for width, height in sizes)  # resized, and with a border
+
+
+def _forward_bytes(run: Pass) -> int:
+    """Memory of a pass that never goes backwards: its spare map is only used after a pooling."""
+    return _nbytes(vars(run)) + _spare_bytes(run) // 4
+
+
+def _spare_bytes(run: Pass) -> int:
+    """The spare maps, which are allocated at their first use.
+
+    There are two where a gradient above a pooling is in one of them already.
+    """
+    pooled = [run._pool(number) for number in range(len(run._stages))]
+    tapped = any(pool is not None and pool.name in run.taps for pool in pooled)
+    two = tapped or any(a is not None and b is not None for a, b in pairwise(pooled))
+    return 4 * run._spare_size * (2 if two else 1)
+
+
+def _map_bytes(run: Pass, name: str) -> int:
+    return run._features[name].data.nbytes
+
+
+def _filter_bytes(network: Network, run: Pass) -> int:
+    """The transformed filters, forwards and backwards, but for the first layer's."""
+    total = 0
+    for stage in network.stages[1 : len(run._stages)]:
+        inputs, outputs = (padded_channels(c) for c in stage.convolution.weight.shape[2:])
+        total += 2 * winograd.empty_filters(inputs, outputs).data.nbytes
+    return total
+
+
+def _nbytes(held: Any) -> int:
+    """Memory of all arrays in an object's attributes and in what these hold."""
+    if isinstance(held, np.ndarray):
+        return held.nbytes
+    if isinstance(held, dict):
+        return sum(map(_nbytes, held.values()))
+    return sum(map(_nbytes, held)) if isinstance(held, (list, tuple)) else 0
+
+
+def largest_size(
+    network: Network,
+    content: Size,
+    styles: Sequence[Size],
+    available: int,
+    settings: Settings | None = None,
+    *,
+    masked: bool = False,
+) -> int:
+    """Longer side, a multiple of 8, of the largest picture whose run fits into a memory.
+
+    Parameters
+    ----------
+    network : Network
+    content : (width, height)
+        Of the content picture as it was loaded: the result has its shape.
+    styles : sequence of (width, height)
+        Of the style pictures as they were loaded.
+    available : int
+        Bytes, with those that the process has already: `available_memory` and `resident_memory`.
+    settings : Settings, optional
+        For layers, pooling, border and the size of the styles.
+    masked : bool
+        Whether regions have styles of their own.
+
+    Returns
+    -------
+    int
+        0 when not even the smallest picture fits.
+    """
+    settings = settings or Settings()
+    factors = settings.style_scales * (1 if len(settings.style_scales) > 1 else len(styles))
+    pixels = sum(width * height for width, height in [content, *styles])
+
+    def fits(longer: int) -> bool:
+        sizes = [fit(*content, longer // 2), fit(*content, longer)]  # others are far smaller
+        style_sizes = [
+            fit(*style, round(factor * longer))
+            for style, factor in zip(styles, factors, strict=True)
+        ]
+        try:
+            needed = memory_needed(
+                network, sizes, style_sizes, settings, loaded_pixels=pixels, masked=masked
+            )
+        except MemoryError:
+            return False
+        return needed <= available
+
+    steps = range(8, _LARGEST + 1, 8)
+    return 8 * bisect_left(steps, True, key=lambda longer: not fits(longer))
+
+
+# -------------------------------------------------------------------------------- time of a run
+
+
+def measure_pace(network: Network, settings: Settings | None = None) -> float:
+    """Seconds for each pixel of an evaluation with its step, measured here: takes about a second.
+
+    What a small picture costs more is not in it: see `seconds_needed`.
+    """
+    settings = settings or Settings()
+    image = np.random.default_rng(0).random((_SIDE, _SIDE, 3), np.float32)
+    objective = Objective(
+        network,
+        content=image[::-1],
+        styles=[image[:, ::-1]],
+        content_weight=settings.content_weight,
+        style_weight=settings.beta,
+        content_layers=settings.content_layers,
+        style_layers=settings.style_layers,
+        pooling=settings.pooling,
+        loss=settings.loss,
+    )
+    objective(image)  # transforms the filters, loads or compiles the kernels
+    started = time.perf_counter()
+    minimum = minimize(objective, image, 2, threads=network.threads.number, unit=objective.unit)
+    seconds = time.perf_counter() - started
+    return seconds / (minimum.evaluations * (_SIDE * _SIDE + _FIXED))
+
+
+def seconds_needed(
+    network: Network,
+    sizes: Sequence[Size],
+    iterations: int,
+    style_sizes: Sequence[Size],
+    settings: Settings | None = None,
+    *,
+    pace: float | None = None,
+) -> float:
+    """Estimate of the seconds that a run takes once the network is loaded.
+
+    Parameters
+    ----------
+    network : Network
+    sizes, style_sizes : sequence of (width, height)
+        As for `memory_needed`.
+    iterations : int
+        As in the settings: at the last scale, and fewer before.
+    settings : Settings, optional
+        For layers, pooling and border.
+    pace : float, optional
+        From `measure_pace`, which is called otherwise.
+    """
+    settings = settings or Settings()
+    counts = _iterations(iterations, sizes, settings)
+    styled = bool(_layers(settings)[1])
+    work = 0.0
+    for number, (size, count) in enumerate(zip(sizes, counts, strict=True)):
+        here = _work(size, settings.border)
+        styles = [_work(one, settings.border) for one in _styles_at(number, sizes, style_sizes)]
+        work += _TARGET * (here + styled * sum(styles))
+        work += here * (1 + _EVALUATIONS * count)  # the start is evaluated, too
+    return work * (pace or measure_pace(network, settings))
+
+
+def _iterations(iterations: int, sizes: Sequence[Size], settings: Settings) -> list[int]:
+    """Iterations at each scale."""
+    chosen = replace(settings, iterations=iterations)
+    return [method.iterations(chosen, sizes, number) for number in range(len(sizes))]
+
+
+def _work(size: Size, border: Border) -> float:
+    """Work of one evaluation, in pixels."""
+    width, height = size
+    around = 2 * margin(border, height, width)
+    return (width + around) * (height + around) + _FIXED
+
+
+def iterations_for(
+    seconds: float,
+    network: Network,
+    sizes: Sequence[Size],
+    style_sizes: Sequence[Size],
+    settings: Settings | None = None,
+    *,
+    pace: float | None = None,
+) -> tuple[int, bool]:
+    """Iterations that fit into a time, at least 1, and whether they do fit.
+
+    Parameters
+    ----------
+    seconds : float
+        From 0 up.
+    network, sizes, style_sizes, settings, pace
+        As for `seconds_needed`.
+    """
+    pace = pace or measure_pace(network, settings)
+
+    def takes(iterations: int) -> float:
+        return seconds_needed(network, sizes, iterations, style_sizes, settings, pace=pace)
+
+    most = bisect_right(range(1, _MOST + 1), seconds, key=takes)
+    return max(most, 1), most >= 1
+
+
+# ----------------------------------------------------------------------------------- the whole
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run needs.
+
+    Attributes
+    ----------
+    sizes : tuple of (width, height)
+        Of each scale.
+    iterations : tuple of int
+        At each scale.
+    memory : int
+        Bytes.
+    available : int or None
+        Bytes that this process can have, with those that it has already; None when unknown.
+    seconds : float
+    """
+
+    sizes: tuple[Size, ...]
+    iterations: tuple[int, ...]
+    memory: int
+    available: int | None
+    seconds: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough memory, as far as one knows."""
+        return self.available is None or self.memory <= self.available
+
+
+def make(
+    network: Network,
+    sizes: Sequence[Size],
+    style_sizes: Sequence[Size],
+    settings: Settings,
+    *,
+    loaded_pixels: int = 0,
+    masked: bool = False,
+    pace: float | None = None,
+) -> Plan:
+    """Plan a run; the parameters are those of `memory_needed` and `seconds_needed`."""
+    memory = memory_needed(
+        network, sizes, style_sizes, settings, loaded_pixels=loaded_pixels, masked=masked
+    )
+    free = available_memory()
+    available = None if free is None else free + resident_memory()
+    iterations = settings.iterations
+    seconds = seconds_needed(network, sizes, iterations, style_sizes, settings, pace=pace)
+    counts = _iterations(iterations, sizes, settings)
+    return Plan(tuple(sizes), tuple(counts), memory, available, seconds)
+
+
+def describe(plan: Plan) -> str:
+    """A plan in a few lines."""
+    memory = f"about {_bytes(plan.memory)}"
+    if plan.available is not None:
+        memory += f", {_bytes(plan.available)} available"
+    if not plan.fits:
+        memory += ": too much, choose a smaller size"
+    lines = [
+        f"{width}x{height}, {count} iterations"
+        for (width, height), count in zip(plan.sizes, plan.iterations, strict=True)
+    ]
+    return "\n".join([*lines, f"memory: {memory}", f"time: about {_duration(plan.seconds)}"])
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def _duration(seconds: float) -> str:
+    for length, name in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {name}"
+    return f"{seconds:.0f} seconds" if seconds >= 1.5 else "1 second"

@@ -1,0 +1,356 @@
+"""`python -m minimalstyle.sweep`: contact sheets for choosing pictures and settings.
+
+Every content with every style, or one pair over the values of one or two settings.
+"""
+
+import argparse
+import math
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from functools import cache
+from itertools import product
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from .errors import MinimalstyleError, MinimalstyleWarning, UsageError
+from .files import check_file, one_line
+from .settings import Settings
+
+__all__ = ["main"]
+
+_PROGRAM = "minimalstyle.sweep"
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process when None.
+
+    Returns
+    -------
+    int
+        0, the `exit_code` of the error (2 for usage), 1 for anything unforeseen, 130 after
+        Ctrl-C.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args = _parser().parse_args(argv)
+        plan = _plan(args)
+        _check_files(args, plan)
+        with _warnings_in_one_line():
+            _run(args, plan)
+    except SystemExit as done:  # argparse, after --help
+        return int(done.code or 0)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if "--debug" in argv:
+            traceback.print_exc()
+        if isinstance(error, MinimalstyleError):
+            _tell(f"error: {error}")
+            return error.exit_code
+        what = f"unexpected {type(error).__name__}: {error}"
+        _tell(f"error: {what}; please report it with the output of --debug")
+        return 1
+    return 0
+
+
+def _tell(text: str) -> None:
+    """One line on stderr; a log that went away is no reason to lose the pictures."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"{_PROGRAM}: {one_line(text)}", file=sys.stderr, flush=True)
+
+
+# --- Arguments ----------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"python -m {_PROGRAM}",
+        description="Contact sheet of every content with every style, or of one pair over the "
+        "values of one or two settings.",
+        epilog=f"Settings to vary: {', '.join(map(_dashed, _kinds()))}.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--contents", nargs="+", required=True, metavar="FILE", help="photographs")
+    add("--styles", nargs="+", required=True, metavar="FILE", help="paintings")
+    add(
+        "--vary",
+        action="append",
+        default=[],
+        type=_varied,
+        metavar="NAME=A,B,...",
+        help="a setting and its values, such as style-weight=5,20,80; a second one makes rows "
+        "of the first and columns of the second",
+    )
+    add("-o", "--output", type=Path, required=True, metavar="FILE", help="the sheet")
+    add("--force", action="store_true", help="overwrite an existing file")
+    add("--size", type=int, default=256, help="longer side of a picture (default: %(default)s)")
+    iterations = Settings().iterations
+    add("--iterations", type=int, default=iterations, help="at each size (default: %(default)s)")
+    add("--debug", action="store_true", help="show where in the program an error came from")
+    return parser
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _kinds() -> dict[str, tuple[Any, ...]]:
+    """The settings that one word can give: name to the types (NoneType, too) or words it takes."""
+    hints = get_type_hints(Settings)
+    kinds = {field.name: _alternatives(hints[field.name]) for field in fields(Settings)}
+    return {
+        name: options
+        for name, options in kinds.items()
+        if any(one in (bool, int, float, str) or isinstance(one, str) for one in options)
+    }
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """`int | None` as (int, NoneType), `Literal["max"] | None` as ("max", NoneType)."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return get_args(hint)
+    if origin in (Union, UnionType):
+        return tuple(one for part in get_args(hint) for one in _alternatives(part))
+    return (origin or hint,)
+
+
+def _varied(text: str) -> tuple[str, list[Any]]:
+    """`style-weight=5,20` as ("style_weight", [5.0, 20.0])."""
+    name, equals, values = text.partition("=")
+    name, kinds = name.strip().replace("-", "_"), _kinds()
+    if name not in kinds:
+        known = ", ".join(map(_dashed, kinds))
+        raise argparse.ArgumentTypeError(f"there is no setting {_dashed(name)!r}; known: {known}")
+    if not equals:
+        message = f"{text!r}: give values, such as {_dashed(name)}=A,B"
+        raise argparse.ArgumentTypeError(message)
+    return name, [_value(name, word.strip(), kinds[name]) for word in values.split(",")]
+
+
+def _value(name: str, word: str, kinds: tuple[Any, ...]) -> Any:
+    """A word as the first of `kinds` that it can be."""
+    if NoneType in kinds and word.lower() == "none":
+        return None
+    if bool in kinds and word.lower() in _WORDS:
+        return _WORDS[word.lower()]
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return number(word)
+            except ValueError:
+                pass
+    if word and (str in kinds or word in kinds):
+        return word
+    names = {bool: "true, false", int: "a whole number", float: "a number", str: "a word"}
+    expected = [names.get(one, "none" if one is NoneType else str(one)) for one in kinds]
+    message = f"{_dashed(name)}: expected {' or '.join(expected)}, not {word!r}"
+    raise argparse.ArgumentTypeError(message)
+
+
+# --- What is to be painted ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One picture of the sheet."""
+
+    row: int
+    column: int
+    content: str
+    style: str
+    settings: dict[str, Any]
+    name: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The sheet before anything is painted: `inputs` are (row, column, file)."""
+
+    row_labels: list[str]
+    column_labels: list[str]
+    inputs: list[tuple[int, int, str]]
+    jobs: list[_Job]
+
+    @property
+    def cell(self) -> int:
+        """Longer side of a picture on the sheet: that of the largest."""
+        return max(job.settings["size"] for job in self.jobs)
+
+
+def _plan(args: argparse.Namespace) -> _Plan:
+    """The whole sheet, with every setting checked."""
+    plan = _settings_plan(args) if args.vary else _pictures_plan(args)
+    for job in plan.jobs:
+        try:
+            Settings(**job.settings).check()
+        except UsageError as error:
+            raise UsageError(f"{job.name}: {error}" if args.vary else str(error)) from None
+    return plan
+
+
+def _pictures_plan(args: argparse.Namespace) -> _Plan:
+    """Styles on top, contents on the left, each with its picture."""
+    settings = {"size": args.size, "iterations": args.iterations}
+    contents = list(enumerate(args.contents, start=1))
+    styles = list(enumerate(args.styles, start=1))
+    return _Plan(
+        ["", *(Path(content).stem for content in args.contents)],
+        ["", *(Path(style).stem for style in args.styles)],
+        [(0, n, style) for n, style in styles] + [(n, 0, content) for n, content in contents],
+        [
+            _Job(row, column, content, style, settings, f"{Path(content).stem}, {Path(style).stem}")
+            for (row, content), (column, style) in product(contents, styles)
+        ],
+    )
+
+
+def _settings_plan(args: argparse.Namespace) -> _Plan:
+    """The two inputs on the left, then a column for each value of the last setting."""
+    if len(args.contents) > 1 or len(args.styles) > 1:
+        raise UsageError("--vary takes one picture of --contents and one of --styles")
+    if len(args.vary) > 2:
+        raise UsageError(f"--vary is given {len(args.vary)} times; a sheet has two sides")
+    if len({name for name, _ in args.vary}) < len(args.vary):
+        raise UsageError(f"--vary {_dashed(args.vary[0][0])}: is given twice")
+    axes = [[(name, value) for value in values] for name, values in args.vary]
+    left: list[list[tuple[str, Any]]] = [[]] if len(axes) == 1 else [[pair] for pair in axes[0]]
+    jobs = []
+    for (row, first), (column, last) in product(enumerate(left), enumerate(axes[-1], start=2)):
+        pairs = [*first, last]
+        settings = {"size": args.size, "iterations": args.iterations, **dict(pairs)}
+        jobs.append(_Job(row, column, args.contents[0], args.styles[0], settings, _labelled(pairs)))
+    return _Plan(
+        [_labelled(pairs) for pairs in left],
+        ["content", "style", *(_labelled([pair]) for pair in axes[-1])],
+        [(0, 0, args.contents[0]), (0, 1, args.styles[0])],
+        jobs,
+    )
+
+
+def _labelled(pairs: Sequence[tuple[str, Any]]) -> str:
+    """`style-weight 5, enlarge true`: as one would write it on the command line."""
+    return ", ".join(f"{_dashed(name)} {_word(value)}" for name, value in pairs)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _check_files(args: argparse.Namespace, plan: _Plan) -> None:
+    from .images import check_writable
+
+    for _, _, file in plan.inputs:
+        check_file(Path(file))
+    # At least as long as the sheet will be: every cell as a square, and one more for the labels.
+    cells = 1 + max(len(plan.row_labels), len(plan.column_labels))
+    check_writable(args.output, cells * (plan.cell + 20))
+    if args.output.exists():
+        if any(args.output.samefile(file) for _, _, file in plan.inputs):
+            raise UsageError(f"{args.output}: is one of the inputs; choose another name")
+        if not args.force:
+            raise UsageError(f"{args.output}: exists; --force overwrites it")
+
+
+# --- Painting -----------------------------------------------------------------------------------
+
+
+def _run(args: argparse.Namespace, plan: _Plan) -> None:
+    """Paint all pictures and write the sheet; after an error or Ctrl-C, with what is ready."""
+    cells: list[list[Any]] = [[None] * len(plan.column_labels) for _ in plan.row_labels]
+    done, total = 0, len(plan.jobs)
+    started = time.perf_counter()
+    try:
+        for done, left in enumerate(_painted(plan, cells), start=1):
+            _tell(f"{done}/{total} {plan.jobs[done - 1].name}, {_duration(left)} left")
+    except (KeyboardInterrupt, Exception) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if done:
+            _save(args, plan, cells)
+            why = "interrupted" if interrupted else "stopped"
+            _tell(f"{why}; {args.output} has the {done} of {total} pictures that are ready")
+        elif interrupted:
+            _tell("interrupted before the first picture was ready; nothing written")
+        raise
+    height, width = _save(args, plan, cells)
+    seconds = time.perf_counter() - started
+    _tell(f"{args.output} {width}x{height}, {total} pictures, {seconds:.1f} s")
+
+
+def _painted(plan: _Plan, cells: list[list[Any]]) -> Iterator[float]:
+    """Fill the cells; yields after each picture the seconds that the others will take."""
+    from . import images, load_network, stylize
+
+    for row, column, file in plan.inputs:
+        picture = images.load(file).rgb
+        height, width = picture.shape[:2]
+        cells[row][column] = images.resize(picture, *images.fit(width, height, plan.cell))
+    network = load_network()
+    note = cache(_tell)  # the same note may come with every picture
+    started = time.perf_counter()
+    for done, job in enumerate(plan.jobs, start=1):
+        result = stylize(job.content, job.style, weights=network, on_note=note, **job.settings)
+        cells[job.row][job.column] = result.image
+        yield (time.perf_counter() - started) / done * (len(plan.jobs) - done)
+
+
+def _save(args: argparse.Namespace, plan: _Plan, cells: list[list[Any]]) -> tuple[int, ...]:
+    """Write the sheet; its height and width."""
+    from . import images
+    from .sheets import contact_sheet
+
+    sheet = contact_sheet(cells, plan.row_labels, plan.column_labels, cell=plan.cell)
+    images.save(args.output, sheet)
+    return sheet.shape[:2]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Each of our warnings once, in one line; those of libraries only with python -W."""
+    told = cache(_tell)
+
+    def show(message: Warning | str, category: type[Warning], *args: Any) -> None:
+        if issubclass(category, MinimalstyleWarning):
+            told(f"warning: {message}")
+        else:
+            original(message, category, *args)
+
+    with warnings.catch_warnings():
+        original = warnings.showwarning
+        warnings.showwarning = show  # type: ignore[assignment]
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        warnings.simplefilter("always", MinimalstyleWarning)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The preset `gatys2016` against the paper's equations, written out; and the other presets."""
+
+import numpy as np
+import pytest
+from conftest import off
+
+import minimalstyle as ms
+from minimalstyle import reference
+from minimalstyle.color import chroma_distance
+from minimalstyle.errors import UsageError
+from minimalstyle.layers import VGG
+from minimalstyle.method import choose, reconstruct
+from minimalstyle.network import Network
+from minimalstyle.settings import PRESETS, Settings, strength_to_weight
+
+CONTENT = {"relu2_1": 1.0}
+STYLE = {"relu1_1": 1.0, "relu1_2": 1.0, "relu2_1": 1.0}
+
+
+def paper_loss(layers, image, content, style, weights):
+    """Equations 1, 3, 4, 5 and 7 of Gatys, Ecker and Bethge 2016, sums over all positions."""
+    F, _ = reference.forward(layers, image, STYLE)
+    P, _ = reference.forward(layers, content, CONTENT)
+    S, _ = reference.forward(layers, style, STYLE)
+    alpha, beta = weights
+    loss = alpha * 0.5 * ((F["relu2_1"] - P["relu2_1"]) ** 2).sum()
+    for name in STYLE:
+        f, s = (x[name].reshape(-1, x[name].shape[-1]) for x in (F, S))
+        M, N = f.shape
+        G, A = f.T @ f, s.T @ s
+        loss += beta / len(STYLE) * ((G - A) ** 2).sum() / (4 * N**2 * M**2)
+    return loss
+
+
+def test_gatys2016_is_the_papers_loss(tiny_vgg, clear_image, random_image):
+    # 16 channels: the engine pads others with zeros, and so does not see their number.
+    vgg = VGG(tiny_vgg(((5, 7), (6,)), pooling="average"), sha256="random")
+    content, style = random_image(24, 32, 1), random_image(24, 32, 2)
+    image = clear_image(vgg, 24, 32)
+    preset = choose("gatys2016", {})
+    objective = ms.Objective(
+        Network(vgg),
+        content=content,
+        styles=[style],
+        content_layers=CONTENT,
+        style_layers=STYLE,
+        loss=preset.loss,
+        content_weight=preset.content_weight,
+        style_weight=preset.style_weight,
+        tv_weight=preset.tv_weight,
+    )
+    loss, gradient = objective(image)
+    weights = preset.content_weight, preset.style_weight
+
+    def expected(x):
+        return paper_loss(vgg.layers, x, content, style, weights)
+
+    assert loss == pytest.approx(expected(image), rel=1e-4)
+    numeric = np.empty_like(image[:2, :2])
+    for where in np.ndindex(numeric.shape):
+        step = np.zeros_like(image)
+        step[where] = 1e-5
+        numeric[where] = (expected(image + step) - expected(image - step)) / 2e-5
+    assert off(gradient[:2, :2], numeric) < 1e-3
+
+
+def test_papers_constants():
+    preset = choose("gatys2016", {})
+    assert preset.content_weight / preset.style_weight == 1e-3
+    assert set(preset.style_layers.values()) == {1.0}
+    assert (preset.init, preset.pooling, preset.tv_weight) == ("noise", "average", 0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_run(name, network, content_file, style_file):
+    toy = {"size": 32, "iterations": 2, "weights": network}
+    result = ms.stylize(content_file, style_file, preset=name, **toy)
+    assert result.report["settings"]["loss"] == PRESETS[name].get("loss", "relative")
+
+
+def test_settings_override_the_preset():
+    assert choose("draft", {"iterations": 7}).iterations == 7
+    with pytest.raises(UsageError, match="no preset 'quick'; there are draft, default"):
+        choose("quick", {})
+
+
+def test_strength():
+    weights = [strength_to_weight(s) for s in range(0, 101, 5)]
+    assert weights == sorted(weights)
+    assert strength_to_weight(50) == Settings.style_weight == choose("default", {}).beta
+    assert choose("default", {"strength": 62.5}).beta == 2 * Settings.style_weight
+    assert weights[0] == 0
+
+
+@pytest.mark.parametrize("way", ["luminance", "match", "histogram"])
+def test_preserved_colours(way, network, content_file, style_file, photograph):
+    toy = {"size": 64, "iterations": 15, "weights": network}
+    plain = ms.stylize(content_file, style_file, **toy)
+    kept = ms.stylize(content_file, style_file, preserve_color=way, **toy)
+    content = photograph(64, plain.pixels.shape[0]).astype(np.float32)
+    bound = 0.02 if way == "luminance" else 0.06
+    assert chroma_distance(kept.pixels, content) < bound < chroma_distance(plain.pixels, content)
+
+
+def test_reconstruction_comes_near_the_photograph(network, content_file, photograph):
+    result = reconstruct(content_file, "relu1_1", size=48, iterations=40, weights=network)
+    assert off(result.pixels, photograph(48, 32)) < 0.1
+
+
+@pytest.mark.parametrize("term", ["style", "content"])
+def test_loss_terms_do_not_depend_on_the_size(term, network, photograph, picture, style_file):
+    """A preview foretells the print: the terms of one picture at 96 and 192 px."""
+    values = []
+    for width in (96, 192):
+        content = photograph(width, width * 2 // 3).astype(np.float32)
+        style = picture(style_file, width, width * 3 // 4).astype(np.float32) / 255
+        objective = ms.Objective(network, content=content, styles=[style], pooling="average")
+        objective(style[: content.shape[0]] * 0.5 + content * 0.5)
+        values.append(objective.terms[term])
+    assert values[1] == pytest.approx(values[0], rel=0.25)

@@ -1,0 +1,369 @@
+"""Memory is what the buffers really take, time is arithmetic on a measurement."""
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minimalstyle as ms
+from minimalstyle import images, method, plan
+from minimalstyle.engine.taps import tap
+from minimalstyle.layers import VGG, Conv
+from minimalstyle.network import Network
+
+PACE = 1e-6  # seconds per pixel
+
+# ------------------------------------------------------------------------------ memory there is
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Callable[..., Path]:
+    """`system({path: text})` is a folder with these files; GiB in texts are written as {n}."""
+
+    def make(files: dict[str, str]) -> Path:
+        for name, text in files.items():
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return tmp_path
+
+    return make
+
+
+GIB = 2**30
+MEMINFO = {"proc/meminfo": f"MemTotal: {16 * 2**20} kB\nMemAvailable:   {8 * 2**20} kB\n"}
+
+
+def v2(group: str, limit: str, usage: int, cache: int = 0) -> dict[str, str]:
+    folder = f"sys/fs/cgroup/{group}"
+    return {
+        f"{folder}/memory.max": f"{limit}\n",
+        f"{folder}/memory.current": f"{usage}\n",
+        f"{folder}/memory.stat": f"anon 5\ninactive_file {cache}\nactive_file 7\n",
+    }
+
+
+def v1(group: str, limit: int, usage: int, cache: int = 0) -> dict[str, str]:
+    folder = f"sys/fs/cgroup/memory/{group}"
+    return {
+        f"{folder}/memory.limit_in_bytes": f"{limit}\n",
+        f"{folder}/memory.usage_in_bytes": f"{usage}\n",
+        f"{folder}/memory.stat": f"inactive_file 3\ntotal_inactive_file {cache}\n",
+    }
+
+
+IN_V2 = {"proc/self/cgroup": "0::/user/job\n"}
+IN_V1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/job\n1:name=systemd:/y\n0::/\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        (MEMINFO, 8 * GIB),
+        ({"proc/meminfo": "MemTotal: 5 kB\n"}, None),
+        ({"proc/meminfo": "\0\nMemAvailable: lots\n"}, None),
+        # Version 2.
+        (MEMINFO | IN_V2 | v2("user/job", "max", GIB), 8 * GIB),
+        (MEMINFO | IN_V2 | v2("user/job", str(3 * GIB), GIB), 2 * GIB),
+        (MEMINFO | IN_V2 | v2("user/job", str(3 * GIB), 2 * GIB, GIB), 2 * GIB),
+        (IN_V2 | v2("user/job", str(3 * GIB), GIB), 2 * GIB),
+        (MEMINFO | IN_V2 | v2("user/job", str(30 * GIB), GIB), 8 * GIB),
+        (MEMINFO | IN_V2 | v2("user/job", str(GIB), 2 * GIB), 0),
+        # A limit of a group around it, and of one beside it.
+        (
+            MEMINFO | IN_V2 | v2("user/job", str(5 * GIB), 0) | v2("user", str(4 * GIB), GIB),
+            3 * GIB,
+        ),
+        (MEMINFO | IN_V2 | v2("other", str(GIB), 0), 8 * GIB),
+        # A container sees its own limit at the root, and the path of the host.
+        (MEMINFO | IN_V2 | v2("", str(2 * GIB), GIB), GIB),
+        # Version 1, and both.
+        (MEMINFO | IN_V1 | v1("job", 2**63 - 4096, GIB), 8 * GIB),
+        (MEMINFO | IN_V1 | v1("job", 3 * GIB, 2 * GIB, GIB), 2 * GIB),
+        (MEMINFO | IN_V1 | v1("", 3 * GIB, GIB), 2 * GIB),
+        (MEMINFO | IN_V1 | v1("x", GIB, 0) | v1("y", GIB, 0), 8 * GIB),
+        # Files that say nothing.
+        (MEMINFO | {"proc/self/cgroup": "\n\n4:memory\nmemory::/\n"}, 8 * GIB),
+        (MEMINFO | IN_V2 | v2("user/job", "-1", GIB), 8 * GIB),
+    ],
+)
+def test_available_memory(
+    system: Callable[..., Path], files: dict[str, str], expected: int | None
+) -> None:
+    assert plan.available_memory(system(files)) == expected
+
+
+def test_resident_memory(system: Callable[..., Path]) -> None:
+    root = system({})
+    assert plan.resident_memory(root) == 0
+    system({"proc/self/status": "VmHWM:\t  900 kB\nVmRSS:\t     700 kB\n"})
+    assert plan.resident_memory(root) == 700 * 1024
+
+
+# --------------------------------------------------------------------------- memory that it takes
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], tuple[int, int]]]:
+    """Bytes that are allocated now, and at most, since the beginning."""
+    tracemalloc.start()
+    try:
+        yield tracemalloc.get_traced_memory
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize(
+    ("blocks", "taps"),
+    [
+        (((16, 32), (32, 32), (32,)), ["relu1_1", "relu2_2"]),
+        (((16, 32), (32, 32), (32,)), ["relu2_1", "relu3_1"]),
+        (((16, 32), (32, 32), (32,)), ["relu1_1", "pool1", "relu3_1"]),
+        (((16,), (32,), (32,)), ["relu3_1"]),
+        (((16, 16),), ["relu1_2"]),
+        (((16,), (32,)), ["pool2"]),
+    ],
+)
+def test_the_memory_of_a_pass(
+    pooled_vgg: Callable[..., VGG],
+    random_image: Callable[..., Any],
+    blocks: tuple[tuple[int, ...], ...],
+    taps: list[str],
+    pooling: str,
+) -> None:
+    network = Network(pooled_vgg(blocks, pooling), threads=2)
+    image = random_image(150, 201)
+    small = network.at(16, 16, taps)
+    small.forward(image[:16, :16])
+    small.backward({name: tap() for name in taps})  # the filters are there now
+    with traced() as memory:
+        run = network.at(150, 201, taps)
+        run.forward(image)
+        run.backward({name: tap() for name in taps})
+        used, _ = memory()
+    assert plan._nbytes(vars(run)) == pytest.approx(used, rel=0.02)
+    assert plan._spare_bytes(run) == sum(spare.nbytes for spare in run._spares)
+
+
+@pytest.mark.parametrize("taps", [["relu1_1", "relu2_1"], ["relu3_2"]])
+def test_the_memory_of_the_filters(pooled_vgg: Callable[..., VGG], taps: list[str]) -> None:
+    network = Network(pooled_vgg(((16, 40), (40, 24), (24, 64))), threads=1)
+    run = network.at(16, 16, taps)
+    run.forward(np.zeros((16, 16, 3)))
+    run.backward({name: tap() for name in taps})
+    filters = sum(one.data.nbytes for one in network._filters.values())
+    assert plan._filter_bytes(network, run) == filters
+
+
+LAYERS = {"content_layers": {"relu2_2": 1.0}, "style_layers": {"relu1_1": 1.0, "relu3_1": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "styles", "settings"),
+    [
+        ([(160, 120)], [(160, 160)], {}),
+        ([(320, 200)], [(320, 320)], {"border": "reflect"}),
+        ([(193, 121), (386, 242)], [(386, 300)], {"pooling": "max"}),
+        ([(100, 140)], [(420, 300)], {}),
+        ([(100, 140)], [(420, 300), (300, 420)], {}),
+        ([(160, 120)], [], {"style_weight": 0.0, "init": "noise"}),
+        ([(160, 120)], [(320, 200)], {"content_weight": 0.0, "border": "wrap"}),
+        ([(320, 200)], [(320, 320)], {"masked": True}),
+    ],
+)
+def test_the_memory_of_a_run(
+    pooled_vgg: Callable[..., VGG],
+    random_image: Callable[..., Any],
+    sizes: list[plan.Size],
+    styles: list[plan.Size],
+    settings: dict[str, Any],
+) -> None:
+    """What Python's own book-keeping has seen at most, of a network that is nearly nothing."""
+    network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=2)
+    width, height = sizes[-1]
+    pictures = [random_image(h, w).astype(np.float32) for w, h in styles]
+    content = random_image(height, width).astype(np.float32)
+    factors = tuple(max(style) / max(width, height) for style in styles)
+    masked = "masked" in settings
+    settings = {name: value for name, value in settings.items() if name != "masked"}
+    given = {**LAYERS, "size": max(width, height), "scales": len(sizes), **settings}
+    given |= {"style_scale": factors or 1.0}
+    masks = [np.round(content)[..., :1].repeat(3, axis=2)] if masked else []
+    arguments: dict[str, Any] = {"content_mask": masks, "weights": network, **given}
+    ms.stylize(content, pictures, **arguments, iterations=1)  # compiled and imported
+    network._filters.clear()
+    with traced() as memory:
+        ms.stylize(content, pictures, **arguments, iterations=8)
+        _, used = memory()
+    loaded = sum(picture[..., 0].size for picture in (content, *pictures, *masks))
+    chosen = ms.Settings(**given)
+    needed = plan.memory_needed(network, sizes, styles, chosen, loaded_pixels=loaded, masked=masked)
+    weights = sum(layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv))
+    if styles and max(styles[0]) > 2 * max(width, height):
+        # The styles decide. Python counts all of a spare map, of which they touch a quarter.
+        run = network.at(*styles[-1][::-1], list(LAYERS["style_layers"]))
+        used -= plan._spare_bytes(run) * 3 // 4
+    assert 0.95 * used < needed - plan._BASE - weights < 1.2 * used
+
+
+def test_more_of_anything_takes_more_memory(network: Network) -> None:
+    def needed(width: int, height: int, *styles: plan.Size, **others: Any) -> int:
+        settings = ms.Settings(border=others.pop("border", "zero"))
+        sizes = [(width // 2, height // 2), (width, height)]
+        return plan.memory_needed(network, sizes, styles, settings, **others)
+
+    sides = [64, 72, 128, 200, 201, 512]
+    by_size = [needed(side, side, (64, 64)) for side in sides]
+    assert by_size == sorted(set(by_size))
+    by_style = [needed(64, 64, (side, side)) for side in (128, 200, 512)]
+    assert by_style == sorted(set(by_style))
+    plain = needed(256, 200, (256, 256))
+    assert plain < needed(256, 200, (256, 256), border="reflect")
+    assert plain < needed(256, 200, (256, 256), masked=True)
+    assert plain + 12_000 == needed(256, 200, (256, 256), loaded_pixels=1000)
+    assert needed(256, 200, (300, 300)) < needed(256, 200, (300, 300), (300, 300))
+
+
+def test_the_largest_size_that_fits(pooled_vgg: Callable[..., VGG]) -> None:
+    network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=1)
+    content, styles = (600, 400), [(300, 400)]
+    settings = ms.Settings(style_scale=2.0, **LAYERS)
+
+    def needed(longer: int) -> int:
+        sizes = [images.fit(*content, side) for side in (longer // 2, longer)]
+        style_sizes = [images.fit(*styles[0], 2 * longer)]
+        pixels = 600 * 400 + 300 * 400
+        return plan.memory_needed(network, sizes, style_sizes, settings, loaded_pixels=pixels)
+
+    def largest(available: int) -> int:
+        return plan.largest_size(network, content, styles, available, settings)
+
+    for available in (300 * 10**6, 700 * 10**6):
+        size = largest(available)
+        assert size % 8 == 0
+        assert needed(size) <= available < needed(size + 8)
+    assert largest(needed(64)) == 64
+    assert largest(needed(64) - 1) == 56
+    assert largest(10**6) == 0
+
+
+def test_what_the_system_refuses_does_not_fit(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Network.at
+
+    def at(self: Network, height: int, width: int, *others: Any) -> Any:
+        if max(height, width) > 100:
+            raise MemoryError
+        return make(self, height, width, *others)
+
+    monkeypatch.setattr(Network, "at", at)
+    assert plan.largest_size(network, (400, 300), [(300, 300)], 10**12) == 96
+
+
+# ---------------------------------------------------------------------------------------- time
+
+SIZES = [(120, 80), (240, 160)]
+
+
+def seconds(network: Network, iterations: int, *styles: plan.Size, **settings: Any) -> float:
+    chosen = ms.Settings(**settings)
+    return plan.seconds_needed(network, SIZES, iterations, styles, chosen, pace=PACE)
+
+
+def test_time_grows_with_the_work(network: Network) -> None:
+    at_12, at_42, at_72 = (seconds(network, count, (240, 240)) for count in (12, 42, 72))
+    assert at_72 - at_42 == pytest.approx(at_42 - at_12)
+    # 30 iterations at the last size and fewer at the first, with the fixed cost of each.
+    coarse = method.iterations(ms.Settings(iterations=30), SIZES, 0)
+    pixels = 30 * (240 * 160 + plan._FIXED) + coarse * (120 * 80 + plan._FIXED)
+    assert 1.0 <= (at_42 - at_12) / (pixels * PACE) < 1.2
+    assert seconds(network, 12, (240, 240), (240, 240)) > at_12
+    assert seconds(network, 12, (480, 480)) > at_12
+    assert seconds(network, 12, (240, 240), border="wrap") > at_12
+    assert seconds(network, 12, (240, 240), style_weight=0.0) == seconds(network, 12)
+    twice = plan.seconds_needed(network, SIZES, 12, [(240, 240)], pace=2 * PACE)
+    assert twice == pytest.approx(2 * at_12)
+
+
+@pytest.mark.parametrize("budget", [0.3, 1.0, 10.0, 3600.0])
+def test_iterations_for_a_time(network: Network, budget: float) -> None:
+    styles = [(240, 240)]
+    count, fits = plan.iterations_for(budget, network, SIZES, styles, pace=PACE)
+    assert fits
+    needed = [plan.seconds_needed(network, SIZES, n, styles, pace=PACE) for n in (count, count + 1)]
+    assert needed[0] <= budget < needed[1]
+
+
+def test_times_that_are_too_short_or_long(network: Network) -> None:
+    styles = [(240, 240)]
+    for budget in (0.0, 0.05):
+        assert plan.iterations_for(budget, network, SIZES, styles, pace=PACE) == (1, False)
+    assert plan.iterations_for(1e12, network, SIZES, styles, pace=PACE) == (1_000_000, True)
+
+
+def test_the_pace_is_measured(
+    pooled_vgg: Callable[..., VGG], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=1)
+    times = iter([100.0, 103.0])
+    evaluations = []
+
+    def counting(objective: Any, *arguments: Any, **options: Any) -> Any:
+        minimum = minimize(objective, *arguments, **options)
+        evaluations.append(minimum.evaluations)
+        return minimum
+
+    minimize = plan.minimize
+    monkeypatch.setattr(plan, "minimize", counting)
+    monkeypatch.setattr(plan, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    pace = plan.measure_pace(network, ms.Settings(**LAYERS))
+    assert pace * evaluations[0] * (128 * 128 + plan._FIXED) == pytest.approx(3.0)
+
+
+# ------------------------------------------------------------------------------------- the whole
+
+
+def test_a_plan(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "available_memory", lambda: 2 * 10**9)
+    monkeypatch.setattr(plan, "resident_memory", lambda: 10**9)
+    settings = ms.Settings(iterations=30)
+    made = plan.make(network, SIZES, [(240, 240)], settings, pace=PACE)
+    assert made.sizes == tuple(SIZES)
+    assert made.iterations == (method.iterations(settings, SIZES, 0), 30)
+    assert made.memory == plan.memory_needed(network, SIZES, [(240, 240)], settings)
+    assert made.available == 3 * 10**9
+    assert made.seconds == seconds(network, 30, (240, 240))
+    assert made.fits
+    assert not replace(made, available=made.memory - 1).fits
+    assert replace(made, available=None).fits
+    monkeypatch.setattr(plan, "available_memory", lambda: None)
+    assert plan.make(network, SIZES, [], settings, pace=PACE).available is None
+
+
+def test_a_plan_in_words() -> None:
+    made = plan.Plan(((96, 64), (192, 128)), (20, 60), 870 * 10**6, 21_900 * 10**6, 75.4)
+    assert plan.describe(made).splitlines() == [
+        "96x64, 20 iterations",
+        "192x128, 60 iterations",
+        "memory: about 870 MB, 21.9 GB available",
+        "time: about 75 seconds",
+    ]
+    large = replace(made, memory=25 * 10**9, seconds=9000)
+    assert plan.describe(large).splitlines()[2:] == [
+        "memory: about 25.0 GB, 21.9 GB available: too much, choose a smaller size",
+        "time: about 2.5 hours",
+    ]
+    unknown = replace(made, available=None, seconds=0.2)
+    assert plan.describe(unknown).splitlines()[2:] == [
+        "memory: about 870 MB",
+        "time: about 1 second",
+    ]

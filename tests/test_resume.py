@@ -1,0 +1,145 @@
+"""Runs that stop in the middle: killed, interrupted, or with values that are not finite."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minimalstyle as ms
+from minimalstyle.errors import CheckpointError, WeightsError
+from minimalstyle.optimize import SEGMENT, State, minimize
+
+
+@pytest.fixture
+def bowl(rng):
+    """A smooth function whose minimum is far enough away for several segments."""
+    target = rng.random((20, 24, 3), np.float32)
+    weight = np.linspace(1, 300, target.size, dtype=np.float32).reshape(target.shape)
+
+    def function(image):
+        d = image - target
+        return float((weight * d**2).sum()), 2 * weight * d
+
+    return function, np.full_like(target, 0.5)
+
+
+def test_from_any_state_to_the_same_image(bowl):
+    function, start = bowl
+    states: list[State] = []
+    whole = minimize(function, start, 70, on_state=states.append)
+    assert [len(state.history) - 1 for state in states] == [SEGMENT, 2 * SEGMENT, 70]
+    for state in states:
+        rest = minimize(function, start, 70, state=state)
+        assert rest.image.tobytes() == whole.image.tobytes()
+        assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_back_to_the_last_good_image(where, bad, bowl):
+    function, start = bowl
+    calls = 0
+
+    def sometimes_bad(image):
+        nonlocal calls
+        calls += 1
+        loss, gradient = function(image)
+        if calls == 9:
+            if where == "loss":
+                return bad, gradient
+            gradient = gradient.copy()
+            gradient[3, 4, 1] = bad
+        return loss, gradient
+
+    minimum = minimize(sometimes_bad, start, 40)
+    assert minimum.restarts == 1
+    assert minimum.iterations == 40
+    assert np.isfinite(minimum.image).all()
+    assert minimum.history[-1] < 0.1 * minimum.history[0]
+
+
+def test_no_finite_way_on(bowl):
+    function, start = bowl
+    values = iter([1.0] * 5)
+    minimum = minimize(lambda x: (function(x)[0] * next(values, np.nan), function(x)[1]), start, 40)
+    assert minimum.stopped == "not finite"
+    assert np.isfinite(minimum.image).all()
+
+
+def test_not_finite_at_the_start(bowl):
+    _, start = bowl
+    with pytest.raises(WeightsError, match="not finite"):
+        minimize(lambda x: (np.nan, x), start, 5)
+
+
+SETTINGS = {"size": 32, "iterations": 70}
+
+
+def test_resume_after_an_exception_anywhere(network, content_file, style_file, tmp_path):
+    whole = ms.stylize(content_file, style_file, weights=network, **SETTINGS)
+    for stop in (31, 45, 69):
+        path = tmp_path / f"{stop}.checkpoint"
+
+        def callback(event, stop=stop):
+            if event.iteration == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            ms.stylize(
+                content_file, style_file, weights=network, callback=callback, checkpoint=path,
+                **SETTINGS,
+            )  # fmt: skip
+        rest = ms.stylize(content_file, style_file, weights=network, resume=path, **SETTINGS)
+        assert rest.pixels.tobytes() == whole.pixels.tobytes()
+
+
+def test_resume_of_another_run(network, content_file, style_file, tmp_path):
+    path = tmp_path / "run.checkpoint"
+    ms.stylize(content_file, style_file, weights=network, checkpoint=path, **SETTINGS)
+    for content, style, changes, message in (
+        (content_file, style_file, {"style_weight": 30.0}, "--style-weight 20"),
+        (style_file, style_file, {}, "another content picture"),
+        (content_file, content_file, {}, "another style picture"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            ms.stylize(content, style, weights=network, resume=path, **{**SETTINGS, **changes})
+
+
+def test_killed_and_continued(content_file, style_file, tmp_path):
+    """Real SIGKILLs: two moments after the first state is on disk."""
+    common = [sys.executable, "-m", "minimalstyle", str(content_file), str(style_file), "--quiet"]
+    common += ["--size", "40", "--iterations", "90", "--force"]
+    whole = tmp_path / "whole.png"
+    subprocess.run([*common, "-o", str(whole)], check=True)
+    state = tmp_path / "state.checkpoint"
+    for wait in (0.0, 0.3):
+        state.unlink(missing_ok=True)
+        output = tmp_path / f"after_{wait}.png"
+        command = [*common, "-o", str(output), "--checkpoint", str(state)]
+        with subprocess.Popen(command) as process:
+            while not state.exists() and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
+        subprocess.run([*common, "-o", str(output), "--resume", str(state)], check=True)
+        assert pixels(output) == pixels(whole)
+
+
+def pixels(path: Path) -> bytes:
+    with Image.open(path) as image:
+        return image.tobytes()
+
+
+def test_killed_before_the_first_state(content_file, style_file, tmp_path):
+    state = tmp_path / "state.checkpoint"
+    command = [sys.executable, "-m", "minimalstyle", str(content_file), str(style_file)]
+    command += ["-o", str(tmp_path / "a.png"), "--checkpoint", str(state), "--size", "512"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        time.sleep(0.5)
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "a.png").exists()
