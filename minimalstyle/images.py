@@ -64,7 +64,7 @@ _LONGEST = {"JPEG": 65_535, "WEBP": 16_383}
 _SIXTEEN = {"PNG": encode_png, "TIFF": encode_tiff}
 
 # Fewest bytes for many pixels, and most scans (an encoder makes about ten): see `_check_effort`.
-_PIXELS_PER_BYTE = {"JPEG": 1000, "MPO": 1000, "TIFF": 10_000}
+_PIXELS_PER_BYTE = {"BMP": 150, "JPEG": 1000, "MPO": 1000, "TIFF": 10_000}
 _SMALL = 16_000_000
 _MAX_SCANS = 500
 
@@ -213,7 +213,7 @@ def _check_effort(image: Image.Image, file: BinaryIO) -> None:
 
     libjpeg fills what is missing with grey, libtiff allocates it first, and a WebP of 30 bytes
     may hold 16383 x 16383 equal pixels. Blank pictures reach some hundred pixels per byte in a
-    JPEG (64 per bit), some thousand in most other formats.
+    JPEG (64 per bit), 128 in a BMP, which Pillow unpacks in Python, some thousand elsewhere.
     """
     size = file.seek(0, os.SEEK_END)
     pixels, kind = image.width * image.height, image.format or ""

@@ -196,7 +196,7 @@ class _Evaluate:
     ) -> None:
         self.function, self.spectrum = function, spectrum
         self.factor = unit * _PENALTY / spectrum.scale.size / spectrum.shape[2]
-        self.count = count - repeats  # a continued run has counted its first point
+        self.count, self._repeats = count, repeats  # a continued run has counted its first point
         self.loss = 0.0
         self.image: Image
         self._known: tuple[Variables, float, Variables] | None = None
@@ -208,7 +208,8 @@ class _Evaluate:
         loss, gradient = self.function(image)
         if not (np.isfinite(loss) and np.isfinite(gradient.sum())):
             raise _NotFinite
-        self.count += 1
+        self.count += not self._repeats
+        self._repeats = False
         self.image, self.loss = image, loss
         outside = image - np.clip(image, 0.0, 1.0)
         penalty = self.factor * float(np.vdot(outside, outside))

@@ -7,8 +7,11 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
+from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,12 +177,97 @@ def test_16_bits(tmp_path):
     np.testing.assert_allclose(picture.rgb[..., 0], deep / 65535, atol=1e-7)
 
 
-def test_16_bits_in_colour(tmp_path):
-    deep = np.random.default_rng(0).integers(0, 65536, (16, 16, 4)).astype(">u2")
-    (tmp_path / "a.png").write_bytes(png(16, 16, 16, 6, deep))
-    picture = images.load(tmp_path / "a.png")  # Pillow keeps the upper 8 bits
-    np.testing.assert_allclose(picture.rgb, deep[..., :3] / 65535, atol=1 / 255)
-    np.testing.assert_allclose(picture.alpha, deep[..., 3] / 65535, atol=1 / 255)
+@pytest.fixture(scope="module")
+def deep():
+    """RGBA of 16 bits; every byte counts."""
+    return np.random.default_rng(0).integers(0, 65536, (18, 21, 4)).astype(np.uint16)
+
+
+def tiff(pixels, order, planes=1, *extra):
+    """An uncompressed TIFF by hand, for what Pillow cannot write; `order` is "<" or ">"."""
+    height, width, channels = pixels.shape
+    strips = pixels if planes == 1 else pixels.transpose(2, 0, 1)
+    data = strips.astype(f"{order}u2").tobytes()
+    many = range(8, 8 + len(data), len(data) // channels) if planes == 2 else [8]
+    fields = [
+        (256, "I", [width]),
+        (257, "I", [height]),
+        (258, "H", [16] * channels),
+        (259, "H", [1]),
+        (262, "H", [2]),
+        (273, "I", list(many)),
+        (277, "H", [channels]),
+        (278, "I", [height]),
+        (279, "I", [len(data) // len(many)] * len(many)),
+        (284, "H", [planes]),
+        *([(338, "H", [2])] if channels == 4 else []),
+        *extra,
+    ]
+    entries, values = struct.pack(f"{order}H", len(fields)), b""
+    end = 8 + len(data) + 2 + 12 * len(fields) + 4
+    for tag, kind, numbers in sorted(fields):
+        value = struct.pack(f"{order}{len(numbers)}{kind}", *numbers)
+        if len(value) > 4:
+            values += value
+            value = struct.pack(f"{order}I", end + len(values) - len(value))
+        code = {"H": 3, "I": 4, "B": 7}[kind]
+        entries += struct.pack(f"{order}HHI", tag, code, len(numbers)) + value.ljust(4, b"\0")
+    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(data))
+    return head + data + entries + bytes(4) + values
+
+
+def check_deep(path, data, expected):
+    path.write_bytes(data)
+    picture = images.load(path)
+    channels = np.atleast_3d(expected)
+    np.testing.assert_allclose(picture.rgb, channels[..., :3] / 65535, atol=1e-7)
+    if channels.shape[2] == 4:
+        np.testing.assert_allclose(picture.alpha, channels[..., 3] / 65535, atol=1e-7)
+    else:
+        assert picture.alpha is None
+
+
+def test_16_bits_in_colour(tmp_path, deep):
+    """Pillow alone keeps the upper 8."""
+    for channels, colour in ((3, 2), (4, 6)):
+        data = png(21, 18, 16, colour, deep[..., :channels].astype(">u2"))
+        check_deep(tmp_path / "a.png", data, deep[..., :channels])
+        for order in "<>":
+            data = tiff(deep[..., :channels], order)
+            check_deep(tmp_path / "a.tif", data, deep[..., :channels])
+    grey = deep[..., [0, 0, 0, 3]]
+    check_deep(tmp_path / "a.png", png(21, 18, 16, 4, deep[..., [0, 3]].astype(">u2")), grey)
+
+
+def test_16_bits_are_turned_upright(tmp_path, deep):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = png(21, 18, 16, 6, deep.astype(">u2"), (b"eXIf", exif.tobytes()[6:]))
+    check_deep(tmp_path / "a.png", data, np.rot90(deep, -1))
+    data = tiff(deep, ">", 1, (274, "H", [6]))
+    check_deep(tmp_path / "a.tif", data, np.rot90(deep, -1))
+
+
+def test_16_bits_with_a_profile(tmp_path, deep):
+    """sRGB changes nothing; another is applied to what 8 bits hold of the picture."""
+    rows = deep[..., :3].astype(">u2")
+    for profile, tolerance in ((images._srgb_bytes(), 1 / 255), (wide_gamut(), 1.01 / 255)):
+        chunk = (b"iCCP", b"name\0\0" + zlib.compress(profile))
+        (tmp_path / "a.png").write_bytes(png(21, 18, 16, 2, rows, chunk))
+        shallow = write(tmp_path / "b.png", (rows >> 8).astype(np.uint8), icc_profile=profile)
+        difference = images.load(tmp_path / "a.png").rgb - images.load(shallow).rgb
+        assert 0.3 / 255 < np.abs(difference).max() <= tolerance
+    (tmp_path / "c.png").write_bytes(png(21, 18, 16, 2, rows))
+    srgb = (b"iCCP", b"name\0\0" + zlib.compress(images._srgb_bytes()))
+    (tmp_path / "a.png").write_bytes(png(21, 18, 16, 2, rows, srgb))
+    plain, tagged = (images.load(tmp_path / name).rgb for name in ("c.png", "a.png"))
+    np.testing.assert_array_equal(plain, tagged)
+
+
+def test_16_bits_in_planes_are_refused(tmp_path, deep):
+    """Pillow makes noise of them without a word."""
+    (tmp_path / "a.tif").write_bytes(tiff(deep[..., :3], "<", 2))
+    assert "save it with interleaved channels" in refused(tmp_path / "a.tif")
 
 
 def test_float_tiff(tmp_path):
@@ -446,6 +534,16 @@ def test_bomb_names_the_limit(tmp_path):
         assert "more than 178,000,000 pixels" in refused(path)
 
 
+def test_limit_is_our_own(tmp_path, rgb, monkeypatch):
+    path = write(tmp_path / "a.png", rgb)
+    monkeypatch.setattr(images, "MAX_PIXELS", 40 * 24 - 1)
+    assert "has more than 959 pixels, the limit" in refused(path)
+    with pytest.raises(ImageError, match="more than 959 pixels"):
+        images.load(Image.fromarray(rgb))
+    monkeypatch.setattr(images, "MAX_PIXELS", 40 * 24)
+    assert images.load(path).rgb.shape == (24, 40, 3)
+
+
 def test_declared_size_is_not_allocated(tmp_path, rgb):
     """12000 x 12000 pixels in a header over nothing: refused at once, in little memory."""
     huge = struct.pack(">HH", 12000, 12000)
@@ -493,12 +591,30 @@ def test_heic_without_plugin_says_what_to_do(tmp_path, monkeypatch):
     assert "pip install pillow-heif" in refused(path)
 
 
-def test_unreadable_file(tmp_path, rgb):
-    path = write(tmp_path / "a.png", rgb)
+@contextmanager
+def without_privileges():
+    """Root may do everything: be nobody meanwhile."""
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def folder():
+    """Open to everyone, up to the root."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def test_unreadable_file(folder, rgb):
+    path = write(folder / "a.png", rgb)
     path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("root reads everything")
-    assert "Permission denied" in refused(path)
+    with without_privileges():
+        assert "Permission denied" in refused(path)
 
 
 # Sizes
@@ -512,6 +628,26 @@ def test_resize_agrees_with_box_average(factor):
     box = smooth.reshape(60 // factor, factor, 90 // factor, factor).mean((1, 3))
     np.testing.assert_allclose(small[2:-2, 2:-2], box[2:-2, 2:-2], atol=0.005)
     assert abs(small.mean() - smooth.mean()) < 1e-3
+
+
+def test_fine_checkerboard_becomes_grey():
+    """1 pixel, 2 pixels: what sampling would turn into stripes or into all black."""
+    for cell, factor in ((1, 2), (1, 3), (1, 7), (2, 5), (3, 10)):
+        y, x = np.mgrid[0 : 30 * factor, 0 : 24 * factor] // cell
+        small = images.resize(((x + y) % 2).astype(np.float32), 24, 30)
+        np.testing.assert_allclose(small[4:-4, 4:-4], 0.5, atol=0.03)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_every_pixel_counts_by_its_area(factor):
+    """The mean of noise stays, and so do the means of large blocks: nothing is skipped."""
+    noise = np.random.default_rng(0).random((32 * factor, 48 * factor), np.float32)
+    small = images.resize(noise, 48, 32)
+    box = noise.reshape(32, factor, 48, factor).mean((1, 3))
+    assert abs(small.mean() - noise.mean()) < 2e-4
+    blocks = [a.reshape(4, 8, 6, 8).mean((1, 3)) for a in (small, box)]
+    np.testing.assert_allclose(*blocks, atol=0.01)
+    assert small.std() < 1.3 * box.std()  # a sample alone has `factor` times that
 
 
 def test_resize_does_not_alias():
@@ -613,6 +749,109 @@ def test_floats_are_rounded_not_cut(tmp_path):
     assert not (tmp_path / "b.png").exists()
 
 
+@pytest.mark.parametrize("suffix", LOSSLESS)
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_16_bits_out(tmp_path, deep, suffix, with_alpha):
+    """What Pillow finds in the file, and what is read of it again."""
+    rgb, alpha = deep[..., :3], deep[..., 3] if with_alpha else None
+    recipe = {"settings": {"name": "Zoë"}}
+    path = tmp_path / f"a{suffix}"
+    images.save(path, rgb, alpha, recipe, bits=16)
+    with Image.open(path) as image:
+        assert image.mode == ("RGBA" if with_alpha else "RGB")
+        np.testing.assert_array_equal(np.asarray(image), deep[..., : 3 + with_alpha] >> 8)
+        assert image.info["icc_profile"] == images._srgb_bytes()
+        text = image.tag_v2[270] if image.format == "TIFF" else image.text["minimalstyle"]
+        assert json.loads(text) == recipe
+    check_deep(path, path.read_bytes(), deep[..., : 3 + with_alpha])
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    images.save(path, rgb, bits=16)  # nothing but the picture
+    check_deep(path, path.read_bytes(), rgb)
+
+
+def test_png_of_16_bits_byte_by_byte(tmp_path, deep):
+    """Chunks with right checksums in the right order, and the rows that the filter promises."""
+    images.save(tmp_path / "a.png", deep[..., :3], metadata={}, bits=16)
+    data, place, chunks = (tmp_path / "a.png").read_bytes(), 8, []
+    while place < len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        assert struct.unpack_from(">I", data, place + 8 + length) == (zlib.crc32(kind + content),)
+        chunks.append((kind, content))
+        place += 12 + length
+    assert [kind for kind, _ in chunks] == [b"IHDR", b"iCCP", b"tEXt", b"IDAT", b"IEND"]
+    assert struct.unpack(">IIBBBBB", chunks[0][1]) == (21, 18, 16, 2, 0, 0, 0)
+    rows = np.frombuffer(zlib.decompress(chunks[3][1]), np.uint8).reshape(18, 1 + 21 * 6)
+    assert (rows[:, 0] == 2).all()  # "up": the sum of all rows so far, modulo 256
+    values = np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8).view(">u2").reshape(18, 21, 3)
+    np.testing.assert_array_equal(values, deep[..., :3])
+
+
+def test_tiff_of_16_bits_has_its_directory_at_an_even_place(tmp_path, deep):
+    lengths = set()
+    for height in range(16, 19):
+        for width in range(16, 21):
+            images.save(tmp_path / "a.tif", deep[:height, :width, :3] >> 9, bits=16)
+            data = (tmp_path / "a.tif").read_bytes()
+            (place,) = struct.unpack_from("<I", data, 4)
+            assert place % 2 == 0
+            stream = zlib.decompressobj()
+            stream.decompress(data[8:])
+            lengths.add((len(data) - 8 - len(stream.unused_data)) % 2)
+    assert lengths == {0, 1}
+
+
+def test_tiff_of_16_bits_byte_by_byte(tmp_path, deep):
+    images.save(tmp_path / "a.tif", deep[..., :3], bits=16)
+    data = (tmp_path / "a.tif").read_bytes()
+    order, version, place = struct.unpack_from("<2sHI", data)
+    assert (order, version, place % 2) == (b"II", 42, 0)
+    (count,) = struct.unpack_from("<H", data, place)
+    entries = [struct.unpack_from("<HHII", data, place + 2 + 12 * n) for n in range(count)]
+    tags = [tag for tag, *_ in entries]
+    assert tags == sorted(set(tags))
+    assert struct.unpack_from("<I", data, place + 2 + 12 * count) == (0,)  # no second page
+    value = {tag: value for tag, _, _, value in entries}
+    assert (value[256], value[257], value[262], value[277], value[278]) == (21, 18, 2, 3, 18)
+    assert struct.unpack_from("<3H", data, value[258]) == (16, 16, 16)
+    assert (value[259], value[317]) == (8, 2)  # deflate, horizontal differences
+    strip = zlib.decompress(data[value[273] : value[273] + value[279]])
+    rows = np.frombuffer(strip, "<u2").reshape(18, 21, 3)
+    np.testing.assert_array_equal(np.cumsum(rows, axis=1, dtype=np.uint16), deep[..., :3])
+
+
+def test_16_bits_are_rounded_not_cut(tmp_path):
+    values = np.arange(65536).reshape(256, 256)
+    for offset in (-0.45, 0.0, 0.45):
+        floats = np.clip((values + offset) / 65535, 0, 1)
+        np.testing.assert_array_equal(images.sixteen_bits(floats), values)
+    np.testing.assert_array_equal(
+        images.sixteen_bits(np.arange(256, dtype=np.uint8)), np.arange(256) * 257
+    )
+    deep = values.astype(np.uint16)
+    assert images.sixteen_bits(deep) is deep
+    np.testing.assert_array_equal(images.eight_bits(deep), np.rint(values / 257))
+    smooth = np.stack([values / 65535] * 3, axis=-1)
+    images.save(tmp_path / "a.png", smooth, bits=16)
+    assert np.abs(images.load(tmp_path / "a.png").rgb - smooth).max() <= 0.51 / 65535
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.webp"])
+def test_16_bits_where_there_are_8(tmp_path, rgb, name):
+    for call in (
+        lambda path, bits: images.save(path, rgb, bits=bits),
+        lambda path, bits: images.check_writable(path, 512, bits),
+    ):
+        with pytest.raises(
+            UsageError, match=r"holds 8 bits per channel; use \.png or \.tif for 16"
+        ):
+            call(tmp_path / name, 16)
+        with pytest.raises(UsageError, match="12 bits per channel; there are 8 and 16"):
+            call(tmp_path / "a.png", 12)
+    images.check_writable(tmp_path / "a.tif", 512, 16)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["a", "a.bmp", "a.png.txt", ".png", ""])
 def test_unknown_suffix(tmp_path, rgb, name):
     for call in (lambda p: images.save(p, rgb), images.check_writable):
@@ -652,15 +891,12 @@ def test_places_that_cannot_be_written(tmp_path, rgb):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.png", "pipe.png"]
 
 
-def test_read_only_folder(tmp_path, rgb):
-    folder = tmp_path / "locked"
-    folder.mkdir()
-    folder.chmod(0o500)
-    if os.access(folder, os.W_OK):
-        pytest.skip("root writes everywhere")
+def test_read_only_folder(folder, rgb):
+    folder.chmod(0o555)
     for call in (lambda p: images.save(p, rgb), images.check_writable):
-        with pytest.raises(OutputError, match="Permission denied"):
+        with without_privileges(), pytest.raises(OutputError, match="Permission denied"):
             call(folder / "a.png")
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])

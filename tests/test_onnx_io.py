@@ -16,6 +16,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from minimalstyle import onnx_io
 from minimalstyle.errors import MinimalstyleWarning, WeightsError
 from minimalstyle.layers import VGG, Conv, Layer, Pool, Relu
 from minimalstyle.onnx_io import load_vgg
@@ -522,6 +523,10 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Net], str]] = {
         "finite",
     ),
     "batch norm, strange epsilon": (lambda: Net().conv().norm(epsilon="x").relu(), ""),
+    "batch norm, an epsilon for each channel": (
+        lambda: Net().conv(1).norm(epsilon=[0.1, 0.2, 0.3]).relu(),
+        "",
+    ),
     "LeakyRelu": (lambda: Net().conv().add("LeakyRelu", name="leak"), "node 'leak' (LeakyRelu)"),
     "Sub": (
         lambda: Net().add("Sub", np.ones((1, 3, 1, 1), np.float32)).conv().relu(),
@@ -685,6 +690,58 @@ def test_shape_that_lies(
     net = small(store)
     net.initializers[0].dims[:] = dims
     refuse(net.save(file), "node ")
+
+
+@pytest.mark.parametrize("store", [raw, constant])
+def test_million_dimensions(store: Callable[[Net, str, Array], str], file: Path) -> None:
+    """Their product alone would take minutes."""
+    net = small(store)
+    tensor = net.initializers[0] if store is raw else net.nodes[0].attribute[0].t
+    tensor.dims.extend([2**62] * 1_000_000)
+    refuse(net.save(file), "is no VGG's")
+
+
+def test_million_nodes(file: Path) -> None:
+    net = small()
+    for _ in range(5000):
+        net.add("Identity")
+    refuse(net.save(file), "the graph has 5007 nodes")
+
+
+def test_weights_through_one_large_node(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of attributes is unpacked once, not for each of the weights behind it."""
+    net = Net().conv(3).relu()
+    stored = net.nodes[0].input[1]
+    cast = helper.make_node("Cast", [stored], ["cast"], to=TensorProto.FLOAT, junk=[2] * 200_000)
+    net.nodes[0].input[1] = "cast"
+    net.nodes.insert(0, cast)
+    bias = net.nodes[1].input[2]
+    for _ in range(900):
+        net.add("Conv", pads=[1] * 4).relu()
+        net.nodes[-2].input.extend(["cast", bias])
+    unpacked = []
+    get = helper.get_attribute_value
+
+    def note(attribute: Any) -> Any:
+        unpacked.append(attribute.name)
+        return get(attribute)
+
+    monkeypatch.setattr(helper, "get_attribute_value", note)
+    vgg = load_vgg(net.save(file))
+    assert names(vgg)[-1] == "relu1_901"
+    assert unpacked.count("junk") == 1
+
+
+def test_no_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small().save(file)
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    for function in ("_read", "_values"):
+        with monkeypatch.context() as patch:
+            patch.setattr(onnx_io, function, fail)
+            refuse(file, "not enough memory")
 
 
 def test_same_weights_many_times(file: Path) -> None:
