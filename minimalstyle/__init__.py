@@ -1,12 +1,13 @@
 """Neural style transfer by hand: a NumPy and Numba engine with ONNX weights.
 
-`stylize` paints a picture, `load_network` gives a network's features, `Objective` is the loss with
+`stylize` paints a picture, `texture` and `reconstruct` do half of it, `load_network` gives a network's features, `Objective` is the loss with
 its gradient, `gradcheck` compares a gradient with finite differences.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    CheckpointError,
     ImageError,
     MinimalstyleError,
     MinimalstyleWarning,
@@ -19,13 +20,14 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .events import Iterate
-    from .method import Result, stylize
+    from .method import Result, reconstruct, stylize, texture
     from .network import Network, load_network
     from .objective import Objective
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "ImageError",
     "Iterate",
     "MinimalstyleError",
@@ -39,7 +41,9 @@ __all__ = [
     "WeightsError",
     "gradcheck",
     "load_network",
+    "reconstruct",
     "stylize",
+    "texture",
 ]
 
 # Imported at their first use: Numba, ONNX and SciPy take longer than `--help` may.
@@ -49,7 +53,9 @@ _HOMES = {
     "Objective": "objective",
     "Result": "method",
     "load_network": "network",
+    "reconstruct": "method",
     "stylize": "method",
+    "texture": "method",
 }
 
 
