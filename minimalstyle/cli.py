@@ -308,7 +308,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def _as_options(message: str, names: Sequence[str]) -> str:
     options = {name: "--" + name.replace("_", "-") for name in names}
-    return re.sub(rf"\b({'|'.join(names)})\b", lambda match: options[match[0]], message)
+    return re.sub(rf"(?<!-)\b({'|'.join(names)})\b", lambda match: options[match[0]], message)
 
 
 def _settings_like(args: argparse.Namespace) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Job:
         if args.auto:
             if available is None:
                 raise UsageError("--size auto: the memory of this system is not known; give pixels")
-            largest = self._largest(available)
+            largest = self._largest(int(0.95 * available))  # others take and give meanwhile
             if not self._chosen().enlarge:
                 largest = min(largest, max(self.content.rgb.shape[:2]))
             self.given["size"] = largest

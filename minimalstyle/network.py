@@ -254,6 +254,11 @@ class Pass:
                 continue
             spare = max(spare, maps.size(*size))
             shape = (shape[0] // 2, shape[1] // 2)
+            if min(shape) < 1:
+                raise UsageError(
+                    f"{height}x{width} pixels are too few: nothing is left of them after "
+                    f"{pooled.name}"
+                )
             self.channels[pooled.name] = self.channels[stage.relu]
             self._codes.append(maps.aligned(shape[0] * shape[1] * channels, np.uint8))
             if pooled.name in taps:

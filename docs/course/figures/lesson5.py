@@ -1,0 +1,39 @@
+"""The figure of lesson 5: textures with the Gram matrices of one to five layers of a painting."""
+
+import numpy as np
+from common import ROOT, options, save
+from matplotlib.figure import Figure
+
+from minimalstyle import Objective, images, load_network
+from minimalstyle.optimize import minimize
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+chosen = options(__doc__, size=160, iterations=100)
+
+painting = images.load(ROOT / "examples" / "starry_night.jpg").rgb
+height, width, _ = painting.shape
+painting = images.resize(painting, *images.fit(width, height, chosen.size))
+noise = np.random.default_rng(0).random(painting.shape, np.float32)
+network = load_network(pooling="average")
+
+figure = Figure(figsize=(9, 5), layout="constrained")
+first, *others = figure.subplots(2, 3).flat
+first.imshow(painting)
+first.set_title("the painting", fontsize=10)
+first.axis("off")
+for number, axes in enumerate(others, start=1):
+    objective = Objective(
+        network,
+        content=painting,
+        styles=[painting],
+        content_weight=0,
+        style_layers=dict.fromkeys(LAYERS[:number], 1.0),
+    )
+    minimum = minimize(objective, noise, chosen.iterations, threads=network.threads.number)
+    objective(minimum.image)
+    print(f"to {LAYERS[number - 1]}: style {objective.terms['style']:.4f}", flush=True)
+    axes.imshow(minimum.image)
+    axes.set_title(LAYERS[0] + (f" to {LAYERS[number - 1]}" if number > 1 else ""), fontsize=10)
+    axes.axis("off")
+save(figure, chosen.out, "lesson5_textures.jpg")

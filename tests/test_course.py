@@ -1,0 +1,113 @@
+"""The course runs: every page from top to bottom, every figure, every exercise and its solution."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COURSE = ROOT / "docs" / "course"
+FIGURES = COURSE / "figures"
+EXERCISES = COURSE / "exercises"
+PAGES = sorted(COURSE.glob("0*.md"))
+SCRIPTS = sorted(FIGURES.glob("lesson*.py"))
+LESSONS = range(1, 9)
+
+
+def page_of(lesson: int) -> Path:
+    (page,) = COURSE.glob(f"{lesson:02}-*.md")
+    return page
+
+
+@pytest.fixture
+def common(monkeypatch):
+    """`figures/common.py`, which knows how to run a page."""
+    monkeypatch.syspath_prepend(FIGURES)
+    import common
+
+    yield common
+    del sys.modules["common"]  # the benchmarks have a module of this name, too
+
+
+def test_the_course_has_eight_lessons():
+    assert [int(page.name[:2]) for page in PAGES] == list(LESSONS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page(page, common, tmp_path, monkeypatch):
+    """Each block runs after the ones before it, and prints what the page says that it prints.
+
+    Where a page has sizes to make smaller, its output is a matter of these and of the machine.
+    """
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    namespace, outputs = common.run_page(page, SIZE=32, ITERATIONS=2)
+    assert len(namespace) > 2
+    if not common.has_constants(page):
+        for place, printed, promised in outputs:
+            assert printed == promised, place
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_figures(script, common, tmp_path, monkeypatch):
+    """The script makes the pictures that its page shows."""
+    arguments = ["--size", "32", "--iterations", "2", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    runpy.run_path(str(script), run_name="__main__")
+    text = page_of(int(script.stem.removeprefix("lesson"))).read_text(encoding="utf-8")
+    shown = re.findall(rf"\(images/({script.stem}_[^)]*)\)", text)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(shown))
+
+
+def outcomes(folder: Path, report: Path) -> dict[int, dict[str, str]]:
+    """Run the tests of all exercises on the functions in `folder`.
+
+    Returns
+    -------
+    dict of lesson to dict of test to what went wrong, "" if nothing
+    """
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    # What is in PYTHONPATH comes before what stands beside a test.
+    command += ["--import-mode=append", f"--junitxml={report}", str(EXERCISES)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    results: dict[int, dict[str, str]] = {lesson: {} for lesson in LESSONS}
+    for case in ElementTree.parse(report).iter("testcase"):
+        lesson = re.search(r"test_lesson(\d)", f"{case.get('classname')} {case.get('name')}")
+        assert lesson, case.attrib
+        wrong = "; ".join(f"{child.tag}: {child.get('message')}" for child in case)
+        results[int(lesson[1])][case.attrib["name"]] = wrong
+    return results
+
+
+@pytest.fixture(scope="module")
+def unsolved(tmp_path_factory):
+    return outcomes(EXERCISES, tmp_path_factory.mktemp("unsolved") / "report.xml")
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    return outcomes(EXERCISES / "solutions", tmp_path_factory.mktemp("solved") / "report.xml")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_exercises_are_passed_by_their_solutions_only(lesson, unsolved, solved):
+    assert len(solved[lesson]) >= 2
+    assert {name: wrong for name, wrong in solved[lesson].items() if wrong} == {}
+    assert unsolved[lesson].keys() == solved[lesson].keys()
+    for name, wrong in unsolved[lesson].items():
+        assert wrong.startswith("failure: NotImplementedError"), f"{name} {wrong}"
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_page_names_its_exercises(lesson):
+    _, _, exercises = page_of(lesson).read_text(encoding="utf-8").partition("\n## Exercises\n")
+    assert f"exercises/lesson{lesson}.py" in exercises
+    source = (EXERCISES / f"lesson{lesson}.py").read_text(encoding="utf-8")
+    for function in re.findall(r"^def (\w+)", source, re.MULTILINE):
+        assert f"`{function}" in exercises

@@ -1,0 +1,60 @@
+"""Every link and picture of the documentation leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import minimalstyle
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+_CODE = re.compile(r"^( *)(```+).*?^\1\2 *$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(
+    r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)|<(?:img|a)\s[^>]*(?:src|href)=\"([^\"]+)\""
+)
+
+
+def links(page: Path) -> list[str]:
+    """Targets of links and pictures that are not elsewhere in the web."""
+    text = _CODE.sub("", page.read_text(encoding="utf-8"))
+    found = [one or other for one, other in _LINK.findall(text)]
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+def anchors(page: Path) -> set[str]:
+    """What `page#...` can name: its headings, in small letters with dashes."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", one.lower()).strip()) for one in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page):
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        # The site has the pages below docs only, so a link out of there would be dead.
+        assert page.parent == ROOT or target.is_relative_to(DOCS), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_links_are_found(tmp_path):
+    """The check above would pass if it saw no links."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A *b*, c!\n\n[a](b.md#c-d) ![e](f/g.png)\n`[h](i.md)`\n[j](https://k)\n"
+        '```md\n[l](m.md)\n# n\n```\n<img src="o.png">\n'
+    )
+    assert links(page) == ["b.md#c-d", "f/g.png", "o.png"]
+    assert anchors(page) == {"a-b-c"}
+    assert all(links(ROOT / name) for name in ("README.md", "docs/index.md"))
+
+
+@pytest.mark.parametrize("name", minimalstyle.__all__)
+def test_the_api_reference_has_every_public_name(name):
+    home = getattr(minimalstyle, name).__module__
+    entries = re.findall(r"^::: (\S+)", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {home, f"{home}.{name}"} & set(entries)
