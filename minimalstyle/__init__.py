@@ -1,7 +1,8 @@
 """Neural style transfer by hand: a NumPy and Numba engine with ONNX weights.
 
-`stylize` paints a picture, `texture` and `reconstruct` do half of it, `load_network` gives a network's features, `Objective` is the loss with
-its gradient, `gradcheck` compares a gradient with finite differences.
+`stylize` paints a picture, `texture` and `reconstruct` do half of it, `load_network` gives a
+network's features, `Objective` is the loss with its gradient, `gradcheck` compares a gradient with
+finite differences.
 """
 
 from typing import TYPE_CHECKING, Any
