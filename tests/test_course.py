@@ -64,18 +64,17 @@ def test_figures(script, common, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(shown))
 
 
-def outcomes(folder: Path, report: Path) -> dict[int, dict[str, str]]:
-    """Run the tests of all exercises on the functions in `folder`.
-
-    Returns
-    -------
-    dict of lesson to dict of test to what went wrong, "" if nothing
-    """
+def start(folder: Path, report: Path) -> subprocess.Popen:
+    """Run the tests of all exercises on the functions in `folder`."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
     # What is in PYTHONPATH comes before what stands beside a test.
     command += ["--import-mode=append", f"--junitxml={report}", str(EXERCISES)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
-    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
+def outcomes(report: Path) -> dict[int, dict[str, str]]:
+    """For each lesson and each of its tests, what went wrong: "" if nothing."""
     results: dict[int, dict[str, str]] = {lesson: {} for lesson in LESSONS}
     for case in ElementTree.parse(report).iter("testcase"):
         lesson = re.search(r"test_lesson(\d)", f"{case.get('classname')} {case.get('name')}")
@@ -86,17 +85,18 @@ def outcomes(folder: Path, report: Path) -> dict[int, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def unsolved(tmp_path_factory):
-    return outcomes(EXERCISES, tmp_path_factory.mktemp("unsolved") / "report.xml")
-
-
-@pytest.fixture(scope="module")
-def solved(tmp_path_factory):
-    return outcomes(EXERCISES / "solutions", tmp_path_factory.mktemp("solved") / "report.xml")
+def exercises(tmp_path_factory):
+    """Outcomes with the empty functions, and with the solutions."""
+    folder = tmp_path_factory.mktemp("reports")
+    sources = {"unsolved": EXERCISES, "solved": EXERCISES / "solutions"}
+    for process in [start(path, folder / name) for name, path in sources.items()]:
+        process.wait()
+    return {name: outcomes(folder / name) for name in sources}
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_exercises_are_passed_by_their_solutions_only(lesson, unsolved, solved):
+def test_exercises_are_passed_by_their_solutions_only(lesson, exercises):
+    unsolved, solved = exercises["unsolved"], exercises["solved"]
     assert len(solved[lesson]) >= 2
     assert {name: wrong for name, wrong in solved[lesson].items() if wrong} == {}
     assert unsolved[lesson].keys() == solved[lesson].keys()
