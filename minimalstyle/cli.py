@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import MinimalstyleError, MinimalstyleWarning, UsageError, WeightsError
-from .files import check_file, check_target
+from .files import beside, check_file, check_target, free
 from .settings import CHOICES, PRESETS, Settings
 
 if TYPE_CHECKING:
@@ -341,21 +341,42 @@ def _check_files(args: argparse.Namespace) -> Path:
     if args.save_every is not None and args.save_every < 1:
         raise UsageError(f"--save-every must be a whole number from 1 up, not {args.save_every}")
 
-    output: Path = args.output or _free(_default_output(args))
+    output: Path = args.output or free(_default_output(args))
     check_writable(output, args.size, args.bits)
     targets = [("--report", args.report), ("--checkpoint", args.checkpoint)]
+    targets = [(option, path) for option, path in targets if path is not None]
     for option, path in targets:
-        if path is not None:
-            check_target(path)
-            if _same(path, output):
-                raise UsageError(f"{option} {path}: is the output; choose another name")
-    may_exist = {"--checkpoint"} if args.resume is not None else set()
-    for option, path in (("--output", output), *targets):
-        if path is not None and any(_same(path, other) for other in inputs):
+        check_target(path)
+        if _same(path, output):
+            raise UsageError(f"{option} {path}: is the output; choose another name")
+    if len(targets) == 2 and _same(args.report, args.checkpoint):
+        raise UsageError(f"--checkpoint {args.checkpoint}: is the report; choose another name")
+    for option, path in (("--output", output), *targets, *_companions(args, output)):
+        going_on = option == "--checkpoint" and args.resume is not None
+        sources = inputs if going_on or args.resume is None else [*inputs, args.resume]
+        if any(_same(path, other) for other in sources):
             raise UsageError(f"{option} {path}: is one of the inputs; choose another name")
-        if path is not None and path.exists() and not args.force and option not in may_exist:
+        if path.exists() and not (args.force or going_on):
             raise UsageError(f"{option} {path}: exists; --force overwrites it")
     return output
+
+
+def _companions(args: argparse.Namespace, output: Path) -> list[tuple[str, Path]]:
+    """What is saved beside the output, with the option that asks for it."""
+    found = []
+    if args.compare:
+        found.append(("--compare", beside(output, "compare")))
+    if getattr(args, "seamless", False):
+        found.append(("--seamless", beside(output, "2x2")))
+    if args.save_every is not None:
+        found.append(("--save-every", output.with_suffix(".gif")))
+        frame = re.compile(re.escape(output.stem) + r"_\d{4,}\.png")
+        found += [
+            ("--save-every", path)
+            for path in sorted(output.parent.iterdir())
+            if frame.fullmatch(path.name)
+        ]
+    return found
 
 
 def _same(a: Path, b: Path) -> bool:
@@ -374,15 +395,6 @@ def _default_output(args: argparse.Namespace) -> Path:
     return Path(f"{short}.png")
 
 
-def _free(path: Path) -> Path:
-    """`path`, or the first of `path_2`, `path_3` ... that does not exist."""
-    candidate, number = path, 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.stem}_{number}{path.suffix}")
-    return candidate
-
-
 def _run(args: argparse.Namespace, signals: _Signals) -> None:
     settings = _settings(args)
     output = _check_files(args)
@@ -391,12 +403,14 @@ def _run(args: argparse.Namespace, signals: _Signals) -> None:
         from . import job
 
         with _naming_options():
-            run = job.prepare(args, settings, progress.note)
+            run = job.Job(args, settings, progress.note)
             if args.plan:
                 for line in run.plan().splitlines():
                     _print(line)
                 return
-            film = None if args.save_every is None else job.Film(output, args.save_every)
+            film = (
+                None if args.save_every is None else job.Film(output, args.save_every, args.force)
+            )
 
             def callback(event: Iterate) -> bool:
                 signals.has_picture = True
@@ -406,9 +420,7 @@ def _run(args: argparse.Namespace, signals: _Signals) -> None:
                 return signals.received is not None
 
             result = run(callback)
-    if not args.force:
-        output = _free(output)  # another run may have written it in the meantime
-    saved = job.save(args, output, result, film)
+    saved = job.save(run, output, result, film)
     if result.report["stopped"] == "interrupted":
         _tell("interrupted; the best picture so far is saved")
     if not args.quiet:

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from .errors import ImageError, MinimalstyleError, OutputError
 
-__all__ = ["atomic_write", "check_file", "check_target", "one_line", "reason", "silent_stderr"]
+__all__ = [
+    "atomic_write",
+    "beside",
+    "check_file",
+    "check_target",
+    "free",
+    "one_line",
+    "reason",
+    "silent_stderr",
+]
 
 
 def check_file(path: Path, error: type[MinimalstyleError] = ImageError) -> None:
@@ -39,6 +48,20 @@ def one_line(text: str) -> str:
     """For a message: names in a file may hold anything: newlines, terminal codes, a megabyte."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= 600 else f"{text[:400]} ... {text[-190:]}"
+
+
+def free(path: Path) -> Path:
+    """`path`, or the first of `path_2`, `path_3` ... that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    return candidate
+
+
+def beside(path: Path, what: str) -> Path:
+    """A picture that belongs to another: `path_what.png`."""
+    return path.with_name(f"{path.stem}_{what}.png")
 
 
 def check_target(path: Path) -> None:

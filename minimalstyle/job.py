@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from . import __version__, images, method, plan, recipe, sheets
 from .errors import UsageError
 from .events import Iterate
-from .files import atomic_write
+from .files import atomic_write, beside, free
 from .method import Result
 from .network import Network, load_network
 
-__all__ = ["Film", "Job", "prepare", "save"]
+__all__ = ["Film", "Job", "save"]
 
 _FRAME = 320  # longer side of a frame of a film
 
@@ -38,17 +37,12 @@ class Job:
         self.network: Network = load_network(args.weights, threads=settings.get("threads"))
         self.styles = [images.load(one) for one in args.styles]
         if args.command == "texture":
-            self.given |= {"init": "noise", "content_weight": 0.0}
-            if args.seamless:
-                self.given["border"] = "wrap"
-            side = self._chosen().size
-            self.content = images.Picture(np.full((side, side, 3), 0.5, np.float32))
+            self.given = method.texture_settings(self.given, args.seamless)
+            self.content = images.Picture(method.blank_content(self._chosen().size))
         else:
             self.content = images.load(args.content)
         if args.command == "reconstruct":
-            layers = {args.layer: 1.0}
-            self.given = {"init": "noise", "tv_weight": 0.1, "scales": 1, **self.given}
-            self.given |= {"style_weight": 0.0, "content_layers": layers}
+            self.given = method.reconstruct_settings(self.given, args.layer)
         self._fit()
 
     def _chosen(self) -> method.Settings:
@@ -162,11 +156,6 @@ class Job:
         return result
 
 
-def prepare(args: argparse.Namespace, settings: dict[str, Any], note: Callable[[str], None]) -> Job:
-    """Load everything that a run needs."""
-    return Job(args, settings, note)
-
-
 class Film:
     """Every so many iterations a picture, and in the end a GIF of them.
 
@@ -176,12 +165,14 @@ class Film:
         Frames are saved beside it, with a number.
     every : int
         Iterations between two of them.
+    force : bool
+        Overwrite existing files.
     """
 
-    def __init__(self, output: Path, every: int) -> None:
-        self.output, self.every = output, every
+    def __init__(self, output: Path, every: int, force: bool) -> None:
+        self.output, self.every, self.force = output, every, force
         self.count = 0
-        self.frames: list[npt.NDArray[np.uint8]] = []
+        self.frames: list[Image.Image] = []  # small, for there may be many
 
     def add(self, event: Iterate) -> None:
         """Keep the picture of an iterate whose turn it is."""
@@ -189,23 +180,25 @@ class Film:
         if self.count % self.every:
             return
         picture = event.image()
-        images.save(self.output.with_name(f"{self.output.stem}_{self.count:04}.png"), picture)
-        self.frames.append(picture)
+        images.save(_at(beside(self.output, f"{self.count:04}"), self.force), picture)
+        height, width = picture.shape[:2]
+        size = images.fit(width, height, min(_FRAME, max(height, width)))
+        self.frames.append(Image.fromarray(picture).resize(size))
 
     def save(self) -> None:
-        """The GIF, in the size of the last frame or smaller."""
+        """The GIF, in the size of the last frame."""
         if not self.frames:
             return
-        height, width = self.frames[-1].shape[:2]
-        size = images.fit(width, height, min(_FRAME, max(height, width)))
-        frames = [Image.fromarray(one).resize(size) for one in self.frames]
+        first, *others = [one.resize(self.frames[-1].size) for one in self.frames]
         buffer = BytesIO()
-        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=120, loop=0)
-        atomic_write(self.output.with_suffix(".gif"), buffer.getvalue())
+        first.save(buffer, "GIF", save_all=True, append_images=others, duration=120, loop=0)
+        atomic_write(_at(self.output.with_suffix(".gif"), self.force), buffer.getvalue())
 
 
-def save(args: argparse.Namespace, output: Path, result: Result, film: Film | None) -> Path:
-    """Write the picture and all that was asked for beside it."""
+def save(run: Job, output: Path, result: Result, film: Film | None) -> Path:
+    """Write the picture and all that was asked for beside it; where the picture is."""
+    args = run.args
+    output = _at(output, args.force)  # another run may have written it in the meantime
     pixels = result.pixels if args.bits == 16 else result.image
     metadata = None if args.no_metadata else recipe.make(result.report, __version__)
     images.save(output, pixels, result.alpha, metadata, bits=args.bits)
@@ -213,15 +206,19 @@ def save(args: argparse.Namespace, output: Path, result: Result, film: Film | No
         facts = {"version": __version__, "output": str(output), **result.report}
         atomic_write(args.report, (json.dumps(facts, indent=2) + "\n").encode())
     if args.compare:
-        named = [("content", args.content), *(("style", one) for one in args.styles)]
-        inputs = [(name, images.load(path).rgb) for name, path in named if path is not None]
-        names = [name for name, _ in inputs]
-        pictures = [images.eight_bits(picture) for _, picture in inputs]
-        sheet = sheets.side_by_side([*pictures, result.image], [*names, "result"])
-        images.save(output.with_name(f"{output.stem}_compare.png"), sheet)
+        content = [] if args.content is None else [("content", run.content.rgb)]
+        named = [*content, *(("style", one.rgb) for one in run.styles), ("result", result.image)]
+        labels, pictures = zip(*named, strict=True)
+        images.save(
+            _at(beside(output, "compare"), args.force), sheets.side_by_side(pictures, labels)
+        )
     if getattr(args, "seamless", False):
         proof = np.tile(result.image, (2, 2, 1))
-        images.save(output.with_name(f"{output.stem}_2x2.png"), proof)
+        images.save(_at(beside(output, "2x2"), args.force), proof)
     if film is not None:
         film.save()
     return output
+
+
+def _at(path: Path, force: bool) -> Path:
+    return path if force else free(path)

@@ -36,6 +36,7 @@ Float32 = npt.NDArray[np.float32]
 _SMALLEST_SCALE = 192
 _COARSE = 2  # a coarser scale has 1/2 of the iterations: more hardly lower the final loss
 _GRAIN = 8  # pixels of the coarsest scale
+_SETTINGS = {field.name for field in fields(Settings)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,13 +225,22 @@ def texture(
     **arguments
         As of `stylize`; `size` is the side.
     """
-    chosen = choose(
-        arguments.pop("preset", "default"), {"init": "noise", **arguments}, strict=False
-    )
-    blank = np.full((chosen.size, chosen.size, 3), 0.5, np.float32)
-    border = "wrap" if seamless else chosen.border
-    given = {"init": "noise", **arguments, "content_weight": 0.0, "border": border}
-    return stylize(blank, style, **given)
+    preset = arguments.get("preset", "default")
+    given = {name: value for name, value in arguments.items() if name in _SETTINGS}
+    given = texture_settings(given, seamless)
+    blank = blank_content(choose(preset, given).size)
+    return stylize(blank, style, **{**arguments, **given})
+
+
+def texture_settings(given: dict[str, Any], seamless: bool) -> dict[str, Any]:
+    """The settings of a texture: no content, from noise."""
+    border = {"border": "wrap"} if seamless else {}
+    return {"init": "noise", **given, "content_weight": 0.0, **border}
+
+
+def blank_content(side: int) -> Float32:
+    """A square that stands where a texture has no content."""
+    return np.full((side, side, 3), 0.5, np.float32)
 
 
 def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
@@ -244,26 +254,29 @@ def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
     **arguments
         As of `stylize`.
     """
-    given = {
+    return stylize(content, [], **reconstruct_settings(arguments, layer))
+
+
+def reconstruct_settings(given: dict[str, Any], layer: str) -> dict[str, Any]:
+    """The settings of a reconstruction: one content layer, no style, from noise."""
+    return {
         "init": "noise",
         "tv_weight": 0.1,
         "scales": 1,
-        **arguments,
+        **given,
         "style_weight": 0.0,
         "content_layers": {layer: 1.0},
     }
-    return stylize(content, [], **given)
 
 
-def choose(preset: str, given: dict[str, Any], strict: bool = True) -> Settings:
+def choose(preset: str, given: dict[str, Any]) -> Settings:
     """The settings of a preset, with those given in their place, checked."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
-    known = {field.name for field in fields(Settings)}
-    unknown = given.keys() - known
-    if unknown and strict:
+    unknown = given.keys() - _SETTINGS
+    if unknown:
         raise UsageError(f"there is no setting {min(unknown)!r}")
-    chosen = Settings(**{**PRESETS[preset], **{k: v for k, v in given.items() if k in known}})
+    chosen = Settings(**{**PRESETS[preset], **given})
     chosen.check()
     return chosen
 

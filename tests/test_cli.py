@@ -88,6 +88,8 @@ def here(tmp_path, monkeypatch):
     Image.fromarray(IMAGE).save("castle.jpg")
     Image.fromarray(IMAGE).save("starry-night.png")
     Image.fromarray(IMAGE).save("waves.png")
+    for name in ("old_compare.png", "old_2x2.png", "old.gif", "older_0020.png"):
+        Image.fromarray(IMAGE).save(name)
     Path("text.jpg").write_text("not a picture")
     Path("folder").mkdir()
     return tmp_path
@@ -202,6 +204,23 @@ def test_file_that_appears_meanwhile_is_kept(fake, capsys):
     assert Path("out.png").read_bytes() == b"another run's"
 
 
+def test_what_is_saved_beside_the_picture(fake):
+    assert run("castle.jpg waves.png -o new.png --compare --save-every 4 --quiet") == 0
+    assert {p.name for p in Path.cwd().glob("new*")} == {
+        "new.png",
+        "new_compare.png",
+        "new_0004.png",
+        "new.gif",
+    }
+
+
+def test_files_beside_that_appear_meanwhile_are_kept(fake):
+    fake.meanwhile = lambda n: Path("new_compare.png").write_bytes(b"another run's")
+    assert run("castle.jpg waves.png -o new.png --compare --quiet") == 0
+    assert Path("new_compare.png").read_bytes() == b"another run's"
+    assert Path("new_compare_2.png").exists()
+
+
 def test_force(fake, capsys):
     Path("out.png").write_bytes(b"old")
     Path("out.json").write_bytes(b"old")
@@ -298,6 +317,14 @@ def test_warnings_in_one_line(fake, capsys):
         ("castle.jpg waves.png --report text.jpg", 2, "--report text.jpg: exists; --force"),
         ("castle.jpg waves.png --report castle.jpg --force", 2, "is one of the inputs"),
         ("castle.jpg waves.png -o a.png --report ./a.png", 2, "is the output"),
+        ("castle.jpg waves.png --report r --checkpoint ./r", 2, "is the report"),
+        ("castle.jpg waves.png -o a.png --resume waves.png --report waves.png", 2, "of the inputs"),
+        ("castle.jpg waves.png --save-every 0", 2, "--save-every must be .* not 0"),
+        ("castle.jpg waves.png -o old.png --compare", 2, "--compare old_compare.png: exists"),
+        ("castle.jpg old_compare.png -o old.png --compare --force", 2, "is one of the inputs"),
+        ("castle.jpg waves.png -o old.png --save-every 1", 2, "--save-every old.gif: exists"),
+        ("castle.jpg waves.png -o older.png --save-every 1", 2, "older_0020.png: exists"),
+        ("texture waves.png -o old.png --seamless", 2, "--seamless old_2x2.png: exists"),
     ],
 )
 def test_bad_input(fake, capsys, command, code, message):
