@@ -10,7 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from .errors import UsageError
 from .events import Iterate
 from .network import Network, load_network
 from .objective import Objective
-from .optimize import Minimum, minimize
+from .optimize import SEGMENT, Minimum, minimize
 from .progress import Progress
 from .regions import Region, at_size, regions
 from .saved import SavedRun
@@ -108,9 +108,10 @@ def stylize(
     on_note : callable, optional
         Called with lines such as "compiling kernels ...".
     checkpoint : path, optional
-        Where to keep the state of the run, every 30 iterations.
+        Where to keep the state of the run, every `segment` iterations.
     resume : path, optional
-        A checkpoint of the same run, which goes on from there to the same picture, bit for bit.
+        A checkpoint of the same run, which goes on from there to the picture that it would have
+        become without the stop, bit for bit.
     **settings
         Fields of `Settings`.
 
@@ -130,6 +131,8 @@ def stylize(
         For a checkpoint that is damaged, or of another run.
     """
     chosen = choose(preset, settings)
+    if chosen.segment is None and not (checkpoint is None and resume is None):
+        chosen = replace(chosen, segment=SEGMENT)
     with notify_compilation(on_note):
         # 1. Load a pre-trained VGG. 2. The settings name the layers.
         if isinstance(weights, Network):
@@ -184,6 +187,7 @@ def stylize(
                 threads=network.threads.number,
                 unit=objective.unit,
                 periodic=chosen.border == "wrap",
+                segment=chosen.segment,
                 state=saved.state if number == saved.scale else None,
                 on_state=saved.keep(number, objective, done),
             )

@@ -28,9 +28,8 @@ Variables = npt.NDArray[np.float64]
 Stop = Literal["iterations", "converged", "interrupted", "not finite"]
 Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
 
-# More corrections hardly lower the loss faster here, but each takes 16 bytes a value of the image.
-_CORRECTIONS = 5
-SEGMENT = 30  # iterations
+CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
+SEGMENT = 30  # iterations between two checkpoints
 _EXPONENT = 0.35  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
 
@@ -94,13 +93,11 @@ def minimize(
     threads: int = 1,
     unit: float = 1.0,
     periodic: bool = False,
+    segment: int | None = None,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
 ) -> Minimum:
     """Minimise a function of an image by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995).
-
-    The optimiser begins anew, without its memory, every `SEGMENT` iterations: that costs about a
-    hundredth of the loss, and there a run can be continued as if it had never stopped.
 
     Parameters
     ----------
@@ -118,10 +115,14 @@ def minimize(
         How large a loss is large; scales the penalty for values outside of [0, 1].
     periodic : bool
         The image goes on at its other side.
+    segment : int, optional
+        The optimiser begins anew, without its corrections, after every so many iterations. That
+        costs one or two hundredths of the loss (docs/choices.md), and there a run can be continued
+        as if it had never stopped.
     state : State, optional
         Go on from there; `start` then gives the shape only.
     on_state : callable
-        Called with the state after each segment.
+        Called with the state after each segment, and at the end.
 
     Returns
     -------
@@ -133,6 +134,7 @@ def minimize(
         If the loss or its gradient is not finite at the start.
     """
     from scipy.optimize import minimize as scipy_minimize
+    from threadpoolctl import threadpool_limits
 
     spectrum = _Spectrum(start.shape, threads, periodic)
     at = State(spectrum.variables(start)) if state is None else state
@@ -151,9 +153,10 @@ def minimize(
     stopped: Stop | None = "iterations" if len(history) > iterations else None
     while stopped is None:
         done = max(len(history) - 1, 0)
+        left = iterations - done
         options = {
-            "maxcor": _CORRECTIONS,
-            "maxiter": min(SEGMENT - done % SEGMENT, iterations - done),
+            "maxcor": CORRECTIONS,
+            "maxiter": left if segment is None else min(segment - done % segment, left),
             "maxfun": 20 * iterations,
             "ftol": 0.0,
             "gtol": 0.0,
@@ -162,14 +165,17 @@ def minimize(
             if not history:
                 evaluate(variables)
                 history.append(evaluate.loss)
-            scipy_minimize(
-                evaluate,
-                variables,
-                jac=True,
-                method="L-BFGS-B",
-                callback=after_iteration,
-                options=options,
-            )
+            # Idle threads of the BLAS that scipy uses wait in a loop, on the engine's cores: with
+            # them an evaluation at 512 px takes a fifth longer.
+            with threadpool_limits(1, "blas"):
+                scipy_minimize(
+                    evaluate,
+                    variables,
+                    jac=True,
+                    method="L-BFGS-B",
+                    callback=after_iteration,
+                    options=options,
+                )
             if len(history) - 1 > done:
                 on_state(State(variables, evaluate.count, restarts, tuple(history)))
         except _Interrupted:

@@ -22,7 +22,7 @@ from .images import fit
 from .layers import Conv
 from .network import Network, Pass
 from .objective import Objective
-from .optimize import _CORRECTIONS, minimize
+from .optimize import CORRECTIONS, minimize
 from .settings import Settings
 
 __all__ = [
@@ -174,7 +174,7 @@ def memory_needed(
         before = _nbytes(vars(run)) + _spare_bytes(run) + targets
         if masked:  # weighted features, and gradients that add up
             before += 2 * sum(_map_bytes(run, name) for name in styles)
-        optimizer = 3 * size[0] * size[1] * (16 * _CORRECTIONS + _OPTIMIZER)
+        optimizer = 3 * size[0] * size[1] * (16 * CORRECTIONS + _OPTIMIZER)
         at_once = max(at_once, filters + before + optimizer)
     weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
     return _BASE + sum(weights) + 12 * loaded_pixels + at_once

@@ -62,6 +62,9 @@ class Settings:
         In [0, 1], share of `init` in the start; the rest is the content.
     seed : int
         Of the noise.
+    segment : int or None
+        L-BFGS-B begins anew after so many iterations, and a checkpoint is kept there; None for 30
+        where there is a checkpoint, and never where there is none.
     threads : int or None
         Threads of the engine; all cores when None. The result does not depend on it.
     """
@@ -85,6 +88,7 @@ class Settings:
     init: str = "content"
     init_blend: float = 1.0
     seed: int = 0
+    segment: int | None = None
     threads: int | None = None
 
     def check(self) -> None:
@@ -135,7 +139,7 @@ def strength_to_weight(strength: float) -> float:
     return 0.0 if strength == 0 else Settings.style_weight * 2.0 ** ((strength - 50.0) / 12.5)
 
 
-_OPTIONAL = {"pooling", "scales", "strength", "threads"}  # may be None
+_OPTIONAL = {"pooling", "scales", "segment", "strength", "threads"}  # may be None
 _RANGES: dict[str, tuple[type, float, float]] = {
     "content_weight": (float, 0, math.inf),
     "style_weight": (float, 0, math.inf),
@@ -146,6 +150,7 @@ _RANGES: dict[str, tuple[type, float, float]] = {
     "iterations": (int, 1, 1_000_000),
     "scales": (int, 1, 12),
     "seed": (int, 0, 2**63 - 1),
+    "segment": (int, 1, 1_000_000),
     "threads": (int, 1, 1024),
 }
 CHOICES = {

@@ -12,7 +12,7 @@ from PIL import Image
 
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
-from minimalstyle.optimize import SEGMENT, State, minimize
+from minimalstyle.optimize import State, minimize
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def bowl(rng):
 def test_from_any_state_to_the_same_image(bowl):
     function, start = bowl
     states: list[State] = []
-    whole = minimize(function, start, 70, on_state=states.append)
-    assert [len(state.history) - 1 for state in states] == [SEGMENT, 2 * SEGMENT, 70]
+    whole = minimize(function, start, 70, segment=30, on_state=states.append)
+    assert [len(state.history) - 1 for state in states] == [30, 60, 70]
     for state in states:
-        rest = minimize(function, start, 70, state=state)
+        rest = minimize(function, start, 70, segment=30, state=state)
         assert rest.image.tobytes() == whole.image.tobytes()
         assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
 
@@ -81,7 +81,8 @@ SETTINGS = {"size": 32, "iterations": 70}
 
 
 def test_resume_after_an_exception_anywhere(network, content_file, style_file, tmp_path):
-    whole = ms.stylize(content_file, style_file, weights=network, **SETTINGS)
+    kept = tmp_path / "whole.checkpoint"
+    whole = ms.stylize(content_file, style_file, weights=network, checkpoint=kept, **SETTINGS)
     for stop in (31, 45, 69):
         path = tmp_path / f"{stop}.checkpoint"
 
@@ -96,6 +97,17 @@ def test_resume_after_an_exception_anywhere(network, content_file, style_file, t
             )  # fmt: skip
         rest = ms.stylize(content_file, style_file, weights=network, resume=path, **SETTINGS)
         assert rest.pixels.tobytes() == whole.pixels.tobytes()
+
+
+def test_recipe_of_a_run_with_a_checkpoint(network, content_file, style_file, tmp_path):
+    given = {"weights": network, **SETTINGS}
+    path = tmp_path / "run.checkpoint"
+    kept = ms.stylize(content_file, style_file, checkpoint=path, **given)
+    segment = kept.report["settings"]["segment"]
+    again = ms.stylize(content_file, style_file, segment=segment, **given)
+    assert again.pixels.tobytes() == kept.pixels.tobytes()
+    other = ms.stylize(content_file, style_file, **given)
+    assert other.pixels.tobytes() != kept.pixels.tobytes()
 
 
 def test_resume_of_another_run(network, content_file, style_file, tmp_path):
@@ -115,7 +127,8 @@ def test_killed_and_continued(content_file, style_file, tmp_path):
     common = [sys.executable, "-m", "minimalstyle", str(content_file), str(style_file), "--quiet"]
     common += ["--size", "40", "--iterations", "90", "--force"]
     whole = tmp_path / "whole.png"
-    subprocess.run([*common, "-o", str(whole)], check=True)
+    kept = tmp_path / "whole.checkpoint"
+    subprocess.run([*common, "-o", str(whole), "--checkpoint", str(kept)], check=True)
     state = tmp_path / "state.checkpoint"
     for wait in (0.0, 0.3):
         state.unlink(missing_ok=True)

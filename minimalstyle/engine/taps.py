@@ -27,8 +27,10 @@ __all__ = [
     "weighted_moment",
 ]
 
-_GROUP = 4 * ROWS  # rows of the second moment that one block sums up
+_SUMS = 1 << 14  # of the second moment, that one block adds up in the cache
 _DEPTH = 64  # pixels whose features stay in the first-level cache meanwhile
+_CHUNK = 1 << 20  # values of a map between two partial sums
+_MOST_CHUNKS = 32
 _VALUES = 1 << 16  # values of a block of `squared_distance`
 
 
@@ -76,49 +78,69 @@ def tap(
 # ------------------------------------------------------------------------------------ moments
 
 
+class _Sums(NamedTuple):
+    """Partial sums of the moments: a part for each chunk of positions and group of rows."""
+
+    chunks: int
+    groups: int
+    rows: int  # of the second moment in a group
+    mean: Floats  # [chunk, channel]
+    second: Floats  # [chunk, row, column]; only columns from the diagonal on are computed
+
+
+def _sums(f: Map) -> _Sums:
+    """Memory for them, divided by the shape of the map alone: so no thread changes the result."""
+    rows = max(_SUMS // f.channels // ROWS, 1) * ROWS
+    groups = -(-f.channels // rows)
+    chunks = min(-(-f.data.size // _CHUNK), _MOST_CHUNKS)
+    second = aligned(chunks * groups * rows * f.channels + COLUMNS)
+    return _Sums(chunks, groups, rows, aligned(chunks * f.channels), second)
+
+
 @kernel
-def _add_moments(block, f, groups, chunks, sums, products):
-    """Sums over one chunk of positions: all of F, and `_GROUP` rows of the upper half of F'F."""
-    chunk, group = block // groups, block % groups
+def _add_moments(block, f, sums):
+    """Sums over one chunk of positions: all of F, and one group of rows of the half of F'F."""
+    chunk, group = block // sums.groups, block % sums.groups
     channels = f.channels
     pixels = f.height * (f.pitch // channels)  # the border between two rows adds nothing
-    begin, end = chunk * pixels // chunks, (chunk + 1) * pixels // chunks
+    begin, end = chunk * pixels // sums.chunks, (chunk + 1) * pixels // sums.chunks
     if group == 0:
         for c in range(0, channels, LANES):
             total = zero()
             for pixel in range(begin, end):
                 total += load(f.data, f.pitch + pixel * channels + c)
-            store(sums, chunk * channels + c, total)
-    own = chunk * groups * _GROUP * channels
+            store(sums.mean, chunk * channels + c, total)
+    own = chunk * sums.groups * sums.rows * channels
+    first = group * sums.rows
     for start in range(begin, end, _DEPTH):
         depth = min(_DEPTH, end - start)
         pixel = f.pitch + start * channels
-        for row in range(group * _GROUP, (group + 1) * _GROUP, ROWS):
+        for row in range(first, min(first + sums.rows, channels), ROWS):
             transposed = address(f.data, pixel + row)
             for column in range(row // COLUMNS * COLUMNS, channels, COLUMNS):
                 columns = address(f.data, pixel + column)
-                to = address(products, own + row * channels + column)
+                to = address(sums.second, own + row * channels + column)
                 more = start > begin
                 multiply(transposed, 1, channels, columns, channels, to, channels, depth, more)
 
 
 @kernel
-def _finish_moments(f, groups, chunks, sums, products, mean, second):
-    """Add the chunks, in order, divide by the number of positions, and mirror."""
+def _finish_moments(block, f, sums, mean, second):
+    """Add the chunks, in order, and divide by the number of positions: some rows of each moment."""
     channels = f.channels
     positions = f.height * f.width
-    for c in range(channels):
+    step = sums.groups * sums.rows * channels  # from one chunk to the next
+    for row in range(block * LANES, (block + 1) * LANES):
         total = 0.0
-        for chunk in range(chunks):
-            total += sums[chunk * channels + c]
-        mean[c] = total / positions
-    for row in range(channels):
-        for column in range(row, channels):
+        for chunk in range(sums.chunks):
+            total += sums.mean[chunk * channels + row]
+        mean[row] = total / positions
+        for column in range(channels):
+            at = min(row, column) * channels + max(row, column)
             total = 0.0
-            for chunk in range(chunks):
-                total += products[(chunk * groups * _GROUP + row) * channels + column]
+            for chunk in range(sums.chunks):
+                total += sums.second[chunk * step + at]
             second[row, column] = total / positions
-            second[column, row] = second[row, column]
 
 
 def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
@@ -129,15 +151,11 @@ def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
     mean : (C,) float32
     second : (C, C) float32
     """
-    channels = f.channels
-    groups = -(-channels // _GROUP)
-    chunks = max(1, 1024 // channels)
-    sums = aligned(chunks * channels)
-    products = aligned(chunks * groups * _GROUP * channels + COLUMNS)
-    threads.run(_add_moments, chunks * groups, f, groups, chunks, sums, products)
-    mean = np.empty(channels, np.float32)
-    second = np.empty((channels, channels), np.float32)
-    _finish_moments(f, groups, chunks, sums, products, mean, second)
+    sums = _sums(f)
+    threads.run(_add_moments, sums.chunks * sums.groups, f, sums)
+    mean = np.empty(f.channels, np.float32)
+    second = np.empty((f.channels, f.channels), np.float32)
+    threads.run(_finish_moments, f.channels // LANES, f, sums, mean, second)
     return mean, second
 
 

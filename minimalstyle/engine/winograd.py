@@ -22,9 +22,9 @@ from .simd import CACHE_LINE, LANES, address, load, prefetch, store, where_great
 from .taps import affine_gradient
 
 FREQUENCIES = 36
-_TILES = 48  # of a block: its V and M, by frequency, stay in the cache
+_TILES = 72  # of a block: its V and M, by frequency, stay in the cache
 _MANY_TILES = 132  # where filters do not: they are read anew for each block
-_MANY_FILTERS = 256 * 256
+_MANY_FILTERS = 256 * 512
 _TAPPED = 6  # tiles whose features and tap gradient stay in the cache
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
 
@@ -132,7 +132,7 @@ class Tiling(NamedTuple):
 
 
 def tiling(height: int, width: int, filters: int, threads: int) -> Tiling:
-    """Equal blocks of some 50 or 130 tiles, as many for each thread.
+    """Equal blocks of some 70 or 130 tiles, as many for each thread.
 
     Parameters
     ----------
