@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .engine import first_layer, maps, pooling, winograd
 from .engine.maps import Map
+from .engine.product import ROWS
 from .engine.taps import Tap, tap, tap_gradient
 from .engine.threads import Threads
 from .errors import UsageError, WeightsError
@@ -266,7 +267,7 @@ class Pass:
         self._spares = [np.empty(0, np.float32), np.empty(0, np.float32)]
         self._spare_size = spare
         rows = first_layer.scratch(width, self._sizes[0][2]).size
-        rows = max(rows, *((size[1] + 8) * size[2] for size in self._sizes))
+        rows = max(rows, *((size[1] + ROWS) * size[2] for size in self._sizes))
         self._scratch = [winograd.scratch(convolutions) for _ in range(network.threads.number)]
         self._rows = [maps.aligned(rows) for _ in range(network.threads.number)]
         self._image = maps.empty(height, width, 3)

@@ -472,16 +472,27 @@ def test_vector_arithmetic(name, rng):
     np.testing.assert_array_equal(out[1:], expected(x, y)[1:].astype(np.float32))
 
 
-def test_vector_broadcast(rng):
-    @numba.njit
-    def run(x, out):
-        for i in range(x.size):
-            store(out, i * LANES, simd.broadcast(x, i))
+def test_block_of_sums(rng):
+    """An outer product added to a block, against numpy; rows are further apart than they are long."""
 
-    x = rng.standard_normal(5).astype(np.float32)
-    out = np.zeros(5 * LANES, np.float32)
-    run(x, out)
-    np.testing.assert_array_equal(out, np.repeat(x, LANES))
+    @numba.njit
+    def run(a, b, c, out, step):
+        simd.store_block(out[0], step, simd.zero_block())
+        block = simd.load_block(c, step)
+        simd.store_block(out[1], step, simd.add_outer_product(block, a, 2, 3, b, 1))
+
+    columns = simd.BLOCK_VECTORS * LANES
+    step = columns + 5
+    shape = (simd.BLOCK_ROWS, step)
+    a, b = (rng.standard_normal(100).astype(np.float32) for _ in range(2))
+    c = rng.standard_normal(shape).astype(np.float32)
+    out = np.full((2, *shape), -9, np.float32)
+    run(a, b, c.ravel(), out.reshape(2, -1), step)
+    rows = a[2 : 2 + 3 * simd.BLOCK_ROWS : 3]
+    np.testing.assert_array_equal(out[0, :, :columns], 0)
+    expected = c[:, :columns] + rows[:, None] * b[None, 1 : 1 + columns]
+    np.testing.assert_allclose(out[1, :, :columns], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(out[:, :, columns:], -9)
 
 
 def test_vector_bytes_and_bits(rng):
