@@ -473,7 +473,7 @@ def test_vector_arithmetic(name, rng):
 
 
 def test_block_of_sums(rng):
-    """An outer product added to a block, against numpy; rows are further apart than they are long."""
+    """An outer product added to a block, against numpy, with a gap between rows."""
 
     @numba.njit
     def run(a, b, c, out, step):

@@ -296,7 +296,7 @@ def test_objective_gradient(size, blocks, pooling, tiny_vgg, random_image):
             A,
             content_weights={"relu1_1": 0.3, deepest: 0.7},
             style_weights={"relu1_1": 0.2, "pool1": 0.3, deepest: 0.5},
-            alpha=1.0,
+            alpha=2.0,
             beta=10.0,
             gamma=0.5,
         )

@@ -77,7 +77,8 @@ def _table(chosen: dict[str, Case], step: float, seed: int) -> int:
             f"{check.relative_error:>10.1e}  {verdict}"
         )
         wrong += verdict == "WRONG"
-    print(f"\n{len(chosen) - wrong} of {len(chosen)} right; each row shows its worst derivative")
+    print(f"\n{len(chosen) - wrong} of {len(chosen)} right")
+    print("each row shows the derivative that is worst, and the error over all that were compared")
     return wrong
 
 
@@ -103,6 +104,7 @@ def _plot(chosen: dict[str, Case], path: str, seed: int) -> None:
         figure.savefig(path)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot write the plot: {error}") from error
+    print(f"error over the step: {path}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -141,11 +141,11 @@ def _whole_objective(shape: tuple[int, int], rng: np.random.Generator) -> Case:
     layers = tiny_vgg(seed=int(rng.integers(2**32)))
     content, style = rng.uniform(size=(2, *shape, 3))
     names = ["relu1_1", "relu2_1"]
-    P = reference.forward(layers, content, ["relu2_1"])[0]
+    P = reference.forward(layers, content, names)[0]
     A = {name: reference.gram(F) for name, F in reference.forward(layers, style, names)[0].items()}
     candidates = rng.uniform(size=(30, *shape, 3))
     image = max(candidates, key=lambda image: _distance_to_kink(layers, image))
-    weights = {"relu1_1": 0.4, "relu2_1": 0.6}
+    # No weight is 1: a gradient that forgets one must be wrong.
     return Case(
         image,
         lambda x: reference.objective(
@@ -153,9 +153,9 @@ def _whole_objective(shape: tuple[int, int], rng: np.random.Generator) -> Case:
             x,
             P,
             A,
-            content_weights={"relu2_1": 1.0},
-            style_weights=weights,
-            alpha=1.0,
+            content_weights={"relu1_1": 0.3, "relu2_1": 0.7},
+            style_weights={"relu1_1": 0.4, "relu2_1": 0.6},
+            alpha=2.0,
             beta=10.0,
             gamma=0.1,
         ),

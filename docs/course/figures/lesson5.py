@@ -1,8 +1,8 @@
 """The figure of lesson 5: textures with the Gram matrices of one to five layers of a painting."""
 
-import numpy as np
 from common import ROOT, options, save
 from matplotlib.figure import Figure
+from pictures import noise
 
 from minimalstyle import Objective, images, load_network
 from minimalstyle.optimize import minimize
@@ -14,7 +14,7 @@ chosen = options(__doc__, size=160, iterations=100)
 painting = images.load(ROOT / "examples" / "starry_night.jpg").rgb
 height, width, _ = painting.shape
 painting = images.resize(painting, *images.fit(width, height, chosen.size))
-noise = np.random.default_rng(0).random(painting.shape, np.float32)
+start = noise(*painting.shape[:2])
 network = load_network(pooling="average")
 
 figure = Figure(figsize=(9, 5), layout="constrained")
@@ -30,7 +30,7 @@ for number, axes in enumerate(others, start=1):
         content_weight=0,
         style_layers=dict.fromkeys(LAYERS[:number], 1.0),
     )
-    minimum = minimize(objective, noise, chosen.iterations, threads=network.threads.number)
+    minimum = minimize(objective, start, chosen.iterations, threads=network.threads.number)
     objective(minimum.image)
     print(f"to {LAYERS[number - 1]}: style {objective.terms['style']:.4f}", flush=True)
     axes.imshow(minimum.image)
