@@ -21,6 +21,7 @@ from .engine.jit import notify_compilation
 from .errors import UsageError
 from .events import Iterate
 from .network import Network, load_network
+from .noise import noise
 from .objective import Objective
 from .optimize import SEGMENT, Minimum, minimize
 from .progress import Progress
@@ -35,7 +36,6 @@ Float32 = npt.NDArray[np.float32]
 # Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
 _SMALLEST_SCALE = 192
 _COARSE = 2  # a coarser scale has 1/2 of the iterations: more hardly lower the final loss
-_GRAIN = 8  # pixels of the coarsest scale
 _SETTINGS = {field.name for field in fields(Settings)}
 
 
@@ -148,7 +148,7 @@ def stylize(
         sizes = scales(content_picture.rgb, chosen)
         if max(sizes[-1]) < chosen.size:
             on_note(f"the photograph has {max(sizes[-1])} pixels; --enlarge allows more")
-        start_picture = _start(inputs, sizes[0], chosen)
+        start_picture = _start(inputs, sizes[-1], chosen)
         facts = {
             "settings": asdict(chosen),
             "weights": {"sha256": network.vgg.sha256, **network.vgg.metadata},
@@ -406,19 +406,14 @@ def _at_longer_side(picture: Float32, longer: float) -> Float32:
     return images.resize(picture, *images.fit(width, height, round(longer)))
 
 
-def _start(inputs: _Inputs, coarsest: tuple[int, int], settings: Settings) -> images.Picture:
-    """The start image at full size: `init`, mixed with the content."""
+def _start(inputs: _Inputs, size: tuple[int, int], settings: Settings) -> images.Picture:
+    """The start image: `init`, mixed with the content."""
     if settings.init == "content" or settings.init_blend == 0:
         return images.Picture(inputs.content)
     height, width = inputs.content.shape[:2]
     digest = None
-    if settings.init == "noise":  # coarse grains: the optimiser would leave fine ones as they are
-        random = np.random.default_rng(settings.seed)
-        grains = [max(side // _GRAIN, 2) for side in coarsest]
-        init = random.random((grains[1], grains[0], 3), np.float32)
-        if settings.border == "wrap":  # the middle one of 3x3 copies
-            nine = images.resize(np.tile(init, (3, 3, 1)), 3 * width, 3 * height)
-            init = nine[height : 2 * height, width : 2 * width]
+    if settings.init == "noise":
+        init = noise(size[1], size[0], settings.seed)
     elif settings.init == "style":
         init = inputs.styles[0]
     else:

@@ -2,9 +2,9 @@
 
 from common import ROOT, options, save
 from matplotlib.figure import Figure
-from pictures import noise
 
 from minimalstyle import Objective, images, load_network
+from minimalstyle.noise import noise
 from minimalstyle.optimize import minimize
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

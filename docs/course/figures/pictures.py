@@ -1,4 +1,4 @@
-"""What the figures made of pictures share: the two examples, noise, and rows of tiles."""
+"""What the figures made of pictures share: the two examples, and rows of tiles."""
 
 import sys
 from pathlib import Path
@@ -27,13 +27,6 @@ def picture(path: Path, size: int) -> Float32:
     rgb = images.load(path).rgb
     height, width, _ = rgb.shape
     return images.resize(rgb, *images.fit(width, height, size))
-
-
-def noise(height: int, width: int, grain: int = 8, seed: int = 0) -> Float32:
-    """Random colours in grains of some pixels, (height, width, 3) in [0, 1]."""
-    random = np.random.default_rng(seed)
-    small = random.random((max(height // grain, 2), max(width // grain, 2), 3), np.float32)
-    return images.resize(small, width, height)
 
 
 def tiles(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, npt.NDArray]:
