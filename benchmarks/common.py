@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONTENT = ROOT / "examples" / "neuschwanstein.jpg"
 STYLE = ROOT / "examples" / "starry_night.jpg"
-TV_WEIGHT = 1.0  # the default run has none; a benchmark of all terms needs one
+TV_WEIGHT = 1.0
 
 # Winograd F(4x4, 3x3) multiplies 36 times for 16 outputs, where the formula does 144 times.
 WINOGRAD = 36 / 16
@@ -164,10 +164,12 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def in_child(side: str, size: int, *, threads: int, rounds: int) -> dict[str, Any]:
+def in_child(
+    side: str, size: int, *, threads: int, rounds: int, pooling: str = "average"
+) -> dict[str, Any]:
     """Run `one_side.py` in a fresh process; what it prints, and `seconds_from_start`."""
     command = [sys.executable, str(ROOT / "benchmarks" / "one_side.py"), side, str(size)]
-    command += ["--threads", str(threads), "--rounds", str(rounds)]
+    command += ["--threads", str(threads), "--rounds", str(rounds), "--pooling", pooling]
     start = time.time()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,6 +1,6 @@
 """One evaluation of the objective, ours beside PyTorch: time, agreement, memory.
 
-    python benchmarks/engine.py [256 512 1024] [--rounds 5] [--threads N] [--json FILE]
+    python benchmarks/engine.py [256 512 1024] [--pooling max] [--rounds 5] [--threads N]
 
 An evaluation is VGG-19 through relu5_1, five Gram losses, a content loss, total variation, and
 the gradient of their sum to the pixels. Without PyTorch ours is measured alone.
@@ -31,17 +31,17 @@ def agreement(ours: tuple[float, np.ndarray], other: tuple[float, np.ndarray]) -
     }
 
 
-def compare(size: int, sides: list[str], rounds: int, threads: int) -> dict[str, Any]:
+def compare(size: int, sides: list[str], rounds: int, threads: int, pooling: str) -> dict[str, Any]:
     """All sides at one size: seconds interleaved, agreement, memory in separate processes."""
     image, content, style = common.pictures(size)
-    evaluate = {side: one_side.evaluation(side, content, style, threads) for side in sides}
+    evaluate = {side: one_side.evaluation(side, content, style, threads, pooling) for side in sides}
     values = {side: call(image) for side, call in evaluate.items()}
     seconds = common.interleave(
         {side: lambda call=call: call(image) for side, call in evaluate.items()}, rounds
     )
     result: dict[str, Any] = {"size": size}
     for side in sides:
-        child = common.in_child(side, size, threads=threads, rounds=1)
+        child = common.in_child(side, size, threads=threads, rounds=1, pooling=pooling)
         result[side] = {
             "seconds": common.summary(seconds[side]),
             "loss": values[side][0],
@@ -126,7 +126,7 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         common.describe(result["machine"]),
         f"{result['threads']} threads, peak {result['peak_flops'] / 1e9:.0f} GFLOP/s",
-        "\nSeconds of an evaluation, median (minimum)",
+        f"\nSeconds of an evaluation with {result['pooling']} pooling, median (minimum)",
         common.table(["px", *names, "torch / ours", "ours of peak"], times),
         "\nPeak resident memory of a process, MB",
         common.table(["px", *names, "ours / torch"], memory),
@@ -150,6 +150,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", type=int, nargs="*", default=[256, 512, 1024])
+    parser.add_argument("--pooling", choices=("average", "max"), default="average")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=20, help="of the optimiser's share")
     parser.add_argument("--threads", type=int, default=common.cores())
@@ -161,11 +162,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     sides = list(one_side.SIDES) if with_torch else ["ours"]
     bystanders = common.Bystanders()
     before = peak.peak_flops(a.threads)
-    evaluations = [compare(size, sides, a.rounds, a.threads) for size in a.sizes]
+    evaluations = [compare(size, sides, a.rounds, a.threads, a.pooling) for size in a.sizes]
     largest = max(a.sizes)
     result: dict[str, Any] = {
         "machine": common.machine(),
         "threads": a.threads,
+        "pooling": a.pooling,
         "evaluations": evaluations,
         "threads_against_one": thread_scaling(min(512, largest), a.rounds, a.threads),
         "start": start_up(min(256, largest), a.rounds, a.threads),

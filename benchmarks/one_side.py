@@ -26,14 +26,18 @@ def network(threads: int | None) -> Any:
 
 
 def evaluation(
-    side: str, content: Any, style: Any, threads: int | None
+    side: str, content: Any, style: Any, threads: int | None, pooling: str = "average"
 ) -> Callable[[Any], tuple[float, Any]]:
     """A function from an image to its loss and gradient, for one of `SIDES`."""
     if side == "ours":
         from minimalstyle import Objective
 
         return Objective(
-            network(threads), content=content, styles=[style], tv_weight=common.TV_WEIGHT
+            network(threads),
+            content=content,
+            styles=[style],
+            tv_weight=common.TV_WEIGHT,
+            pooling=pooling,
         )
     from pytorch_side import PytorchObjective
 
@@ -44,6 +48,7 @@ def evaluation(
         content=content,
         style=style,
         tv_weight=common.TV_WEIGHT,
+        pooling=pooling,
         layout=side,
         threads=threads,
     )
@@ -57,10 +62,11 @@ def main() -> None:
     parser.add_argument("size", type=int)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--pooling", choices=("average", "max"), default="average")
     arguments = parser.parse_args()
 
     image, content, style = common.pictures(arguments.size)
-    evaluate = evaluation(arguments.side, content, style, arguments.threads)
+    evaluate = evaluation(arguments.side, content, style, arguments.threads, arguments.pooling)
     evaluate(image)
     first_done = time.time()
     seconds = []

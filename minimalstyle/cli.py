@@ -189,7 +189,7 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
         metavar="N",
     )
     if command == "stylize":
-        add("strength", "0 to 100, in place of the style weight: 50 is the default", type=float)
+        add("strength", "0 to 100, less or more painting: 50 leaves the style weight", type=float)
         text = f"likeness to CONTENT (default: {default.content_weight:g})"
         add("content-weight", text, type=float, metavar="WEIGHT")
         text = f"likeness to STYLE (default: {default.style_weight:g})"
@@ -217,6 +217,7 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
             metavar="A,B...",
         )
         add("style-layers", "such as relu1_1:4,relu3_1:1", type=_layers, metavar="LAYERS")
+        add("loss", f"what a style is (default: {default.loss})", choices=CHOICES["loss"])
     if command == "stylize":
         add("content-layers", "such as relu4_2:1,relu3_1:0.5", type=_layers, metavar="LAYERS")
     if command == "reconstruct":
@@ -240,8 +241,9 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
 
 def _preset_text(name: str) -> str:
     changes = PRESETS[name]
-    if name == "gatys2016":
-        return "the paper's constants"
+    words = {"clean": "flat areas of pure colour", "gatys2016": "the paper's constants"}
+    if name in words:
+        return words[name]
     return " ".join(f"--{key} {value}" for key, value in changes.items()) or "as below"
 
 

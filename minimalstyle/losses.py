@@ -4,17 +4,30 @@ The value is taken with the weight of the term, and the gradient comes as a `Tap
 adds to the gradient at the layer, `F S + b + w (F - P)`. The derivations stand in `reference`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from .engine.maps import Map
 from .engine.taps import squared_distance
 from .engine.threads import Threads
 from .engine.variation import total_variation
 
-__all__ = ["content_loss", "gram_loss", "total_variation"]
+__all__ = [
+    "Gaussian",
+    "content_loss",
+    "gaussian",
+    "gram_loss",
+    "total_variation",
+    "wasserstein_loss",
+]
 
 Floats = npt.NDArray[np.float32]
+
+_KEPT = 0.99  # of the variance: what is left out is below the noise of float32 sums
+_SMOOTH = 3e-5  # of the variance: smaller deviations are noise, and their roots have no slope
 
 
 def content_loss(f: Map, target: Map, energy: float, threads: Threads) -> tuple[float, float]:
@@ -68,3 +81,80 @@ def gram_loss(
     difference = gram - target
     value = float(np.vdot(difference, difference)) / energy
     return value, difference * np.float32(4.0 / (positions * energy))
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution of features to be reached.
+
+    Attributes
+    ----------
+    mean : (C,) float32
+    root : (C, r) float32
+        B, with the covariance B B' but for its smallest eigenvalues.
+    trace : float
+        Of B B'.
+    energy : float
+        `|mean|^2 + trace`, the squared distance from features that are all 0.
+    """
+
+    mean: Floats
+    root: Floats
+    trace: float
+    energy: float
+
+
+_one_blas_thread = ThreadpoolController().wrap(limits=1, user_api="blas")  # always the same bits
+
+
+@_one_blas_thread
+def gaussian(mean: Floats, second: Floats) -> Gaussian:
+    """The normal distribution with a mean (C,) and a second moment (C, C)."""
+    m = mean.astype(np.float64)
+    values, vectors = np.linalg.eigh(second - np.outer(m, m))
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    rank = 1 + int(np.searchsorted(np.cumsum(values), _KEPT * values.sum()))
+    root = (vectors[:, :rank] * np.sqrt(values[:rank])).astype(np.float32)
+    trace = max(float(values[:rank].sum()), 1e-30)
+    return Gaussian(mean.astype(np.float32), root, trace, float(m @ m) + trace)
+
+
+@_one_blas_thread
+def wasserstein_loss(
+    mean: Floats, second: Floats, target: Gaussian, positions: float
+) -> tuple[float, Floats, Floats]:
+    """`W^2 / energy`, W the Wasserstein-2 distance of two normal distributions of features.
+
+    `W^2 = |m - m_t|^2 + tr S + tr S_t - 2 tr (B' S B)^(1/2)`, with `S_t = B B'`.
+
+    Parameters
+    ----------
+    mean, second : (C,), (C, C) float32
+        m and `F'F / N = S + m m'` of the picture.
+    target : Gaussian
+    positions : float
+        N, as for `gram_loss`.
+
+    Returns
+    -------
+    value : float
+    matrix : (C, C) float32
+    shift : (C,) float32
+        The gradient is `F matrix + shift`: with `D = I - B (B' S B)^(-1/2) B'`, it is
+        `2 (F - m) D / N + 2 (m - m_t) / N`, over the energy.
+
+    References
+    ----------
+    Olkin and Pukelsheim 1982, "The distance between two random vectors with given dispersion
+    matrices".
+    """
+    root, offset = target.root, mean - target.mean
+    projected = root.T @ mean
+    values, vectors = np.linalg.eigh(root.T @ second @ root - np.outer(projected, projected))
+    small = _SMOOTH * target.trace
+    roots = np.sqrt(np.maximum(values, 0).astype(np.float64) + small**2)  # no infinite slope at 0
+    trace = float(np.trace(second, dtype=np.float64) - np.vdot(mean, mean.astype(np.float64)))
+    value = float(offset @ offset) + trace + target.trace - 2.0 * float(roots.sum())
+    half = (root @ vectors) / np.sqrt(roots).astype(np.float32)
+    factor = np.float32(2.0 / (positions * target.energy))
+    matrix = factor * (np.eye(len(mean), dtype=np.float32) - half @ half.T)
+    return value / target.energy, matrix, factor * offset - matrix @ mean

@@ -23,7 +23,7 @@ from .events import Iterate
 from .network import Network, load_network
 from .noise import noise
 from .objective import Objective
-from .optimize import SEGMENT, Minimum, minimize
+from .optimize import FREE, SEGMENT, Minimum, minimize
 from .progress import Progress
 from .regions import Region, at_size, regions
 from .saved import SavedRun
@@ -187,6 +187,7 @@ def stylize(
                 threads=network.threads.number,
                 unit=objective.unit,
                 periodic=chosen.border == "wrap",
+                free=FREE,
                 segment=chosen.segment,
                 state=saved.state if number == saved.scale else None,
                 on_state=saved.keep(number, objective, done),

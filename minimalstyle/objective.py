@@ -10,10 +10,17 @@ import numpy.typing as npt
 from .border import Border, fold, pad
 from .engine import maps
 from .engine.maps import Map
-from .engine.taps import Tap, add_weighted_gradient, moments, tap, weighted_moment
+from .engine.taps import Tap, add_weighted_gradient, moments, tap, weighted_moments
 from .errors import UsageError
 from .images import resize
-from .losses import content_loss, gram_loss, total_variation
+from .losses import (
+    Gaussian,
+    content_loss,
+    gaussian,
+    gram_loss,
+    total_variation,
+    wasserstein_loss,
+)
 from .network import Network
 from .regions import Region
 from .settings import Settings, check_weights
@@ -25,14 +32,15 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class _Gram:
-    """A Gram matrix to be reached, by the whole layer or by a region of it.
+class _Style:
+    """A distribution of features to be reached, by the whole layer or by a region of it.
 
     Attributes
     ----------
-    target : (C, C)
+    target : Gaussian, or (C, C)
+        Of the Wasserstein distance, or the Gram matrix.
     energy : float
-        What the squared difference is divided by.
+        What the squared distance is divided by.
     weight : (h, w) float32 or None
         Of each position in the region.
     positions : float
@@ -41,7 +49,7 @@ class _Gram:
         Of this region in the layer's loss, by its area.
     """
 
-    target: Floats
+    target: Gaussian | Floats
     energy: float
     weight: Floats | None
     positions: float
@@ -71,9 +79,11 @@ class Objective:
         Layers with their weights, which are divided by their sum.
     pooling : {"max", "average"}, optional
         Instead of the network's own.
-    loss : {"relative", "gatys2016"}, optional
-        Divide each term by what its target alone would give, or use the paper's constants: 1/2 of
-        the sum of the content, `1 / (4 C^2 N^2)` of the style (equations 1 and 4).
+    loss : {"wasserstein", "relative", "gatys2016"}, optional
+        Style as a Wasserstein-2 distance of means and covariances, or as a difference of Gram
+        matrices; both divide each term by what its target alone would give. The third uses the
+        paper's constants: 1/2 of the sum of the content, `1 / (4 C^2 N^2)` of the style
+        (equations 1 and 4).
     border : {"zero", "reflect", "wrap"}, optional
         What the network sees beyond the edge of a picture.
     regions : sequence of Region, optional
@@ -105,7 +115,7 @@ class Objective:
         content_layers: Mapping[str, float] | None = None,
         style_layers: Mapping[str, float] | None = None,
         pooling: Literal["max", "average"] | None = None,
-        loss: Literal["relative", "gatys2016"] = "relative",
+        loss: Literal["wasserstein", "relative", "gatys2016"] = Settings.loss,
         border: Border = "zero",
         regions: Sequence[Region] | None = None,
     ) -> None:
@@ -125,11 +135,12 @@ class Objective:
             self.content_layers = {}
         if style_weight == 0:
             self.style_layers = {}
-        self.relative = loss == "relative"
+        self.relative = loss != "gatys2016"
+        self.wasserstein = loss == "wasserstein"
         self.border = border
         self.terms: dict[str, float] = {}
         self.unit = 0.0 if content_weight + style_weight else 1.0
-        self._grams: dict[str, list[_Gram]] = {}
+        self._grams: dict[str, list[_Style]] = {}
         self._scaled: dict[int, Map] = {}  # memory for the weighted features of a region
         self._gradients: dict[str, Map] = {}  # where regions add up
         if style_weight > 0:
@@ -174,7 +185,7 @@ class Objective:
             ]
         else:
             parts = [(i, styles[r.style], r.style_mask, 1.0) for i, r in enumerate(regions)]
-        targets: dict[str, dict[int, Floats]] = {name: {} for name in self.style_layers}
+        sums: dict[str, dict[int, tuple[Floats, Floats]]] = {n: {} for n in self.style_layers}
         for region, style, mask, weight in parts:
             border: Border = "reflect" if self.border == "wrap" else self.border
             padded = pad(style, border)
@@ -182,24 +193,32 @@ class Objective:
             evaluation = self.network.at(height, width, list(self.style_layers), pooling)
             features = evaluation.forward(padded)
             for name in self.style_layers:
-                gram = self._gram(features[name], None if mask is None else pad(mask, border))
-                targets[name][region] = targets[name].get(region, 0) + np.float32(weight) * gram
+                here = self._moments(features[name], None if mask is None else pad(mask, border))
+                mean, second = (np.float32(weight) * one for one in here)
+                if region in sums[name]:
+                    mean, second = mean + sums[name][region][0], second + sums[name][region][1]
+                sums[name][region] = mean, second
         for name, share in self.style_layers.items():
             self._grams[name] = []
-            for target in targets[name].values():
+            for mean, target in sums[name].values():
+                if self.wasserstein:
+                    normal = gaussian(mean, target)
+                    self._grams[name].append(_Style(normal, normal.energy, None, 0.0, 1.0))
+                    self.unit += self.style_weight * share / len(sums[name])
+                    continue
                 squares = max(float(np.vdot(target, target)), 1e-30)
                 channels = evaluation.channels[name]
                 energy = squares if self.relative else 4.0 * channels**2
-                self._grams[name].append(_Gram(target, energy, None, 0.0, 1.0))
-                self.unit += self.style_weight * share * squares / energy / len(targets[name])
+                self._grams[name].append(_Style(target, energy, None, 0.0, 1.0))
+                self.unit += self.style_weight * share * squares / energy / len(sums[name])
 
-    def _gram(self, f: Map, mask: Floats | None) -> Floats:
+    def _moments(self, f: Map, mask: Floats | None) -> tuple[Floats, Floats]:
         if mask is None:
-            return moments(f, self.network.threads)[1]
+            return moments(f, self.network.threads)
         weight = _at_layer(mask, f)
         if float(np.vdot(weight, weight)) < 1.0:
             raise UsageError("a style mask leaves less than one position of a layer")
-        return weighted_moment(f, weight, maps.empty(*f[1:4]), self.network.threads)
+        return weighted_moments(f, weight, maps.empty(*f[1:4]), self.network.threads)
 
     def __call__(self, image: Image) -> tuple[float, Floats]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
@@ -210,10 +229,10 @@ class Objective:
         self.terms = {"content": 0.0, "style": 0.0, "tv": 0.0}
         taps: dict[str, Tap] = {}
         for name, f in features.items():
-            matrix = target = added = None
+            matrix = shift = target = added = None
             factor = 0.0
             if name in self.style_layers:
-                value, matrix, added = self._style(name, f)
+                value, matrix, shift, added = self._style(name, f)
                 self.terms["style"] += self.style_layers[name] * value
                 self.terms[f"style {name}"] = value
             if name in self.content_layers:
@@ -223,7 +242,7 @@ class Objective:
                 factor *= self.content_weight * share
                 self.terms["content"] += share * value
                 self.terms[f"content {name}"] = value
-            taps[name] = tap(matrix, None, target, factor, added)
+            taps[name] = tap(matrix, shift, target, factor, added)
         gradient = self._pass.backward(taps)
         self.terms["tv"] = total_variation(padded, self.tv_weight, gradient, threads)
         loss = (
@@ -235,29 +254,41 @@ class Objective:
             gradient = fold(gradient, self.border, height, width)
         return loss, gradient
 
-    def _style(self, name: str, f: Map) -> tuple[float, Floats | None, Map | None]:
-        """Loss of a layer, and its gradient: a matrix, or where there are regions, a map."""
+    def _style(self, name: str, f: Map) -> tuple[float, Floats | None, Floats | None, Map | None]:
+        """Loss of a layer, and its gradient: matrix and shift, or with regions a map."""
         threads = self.network.threads
         weight = np.float32(self.style_weight * self.style_layers[name])
         total = 0.0
-        for i, gram in enumerate(self._grams[name]):
-            if gram.weight is None:
-                _, second = moments(f, threads)
-                total, matrix = gram_loss(second, gram.target, f.height * f.width, gram.energy)
-                return total, weight * matrix, None
+        for i, style in enumerate(self._grams[name]):
+            if style.weight is None:
+                sums = moments(f, threads)
+                value, matrix, shift = _style_loss(*sums, style, f.height * f.width)
+                return value, weight * matrix, None if shift is None else weight * shift, None
             scaled = self._scaled.setdefault(f.data.size, maps.empty(*f[1:4]))
-            second = weighted_moment(f, gram.weight, scaled, threads)
-            value, matrix = gram_loss(second, gram.target, gram.positions, gram.energy)
-            total += gram.share * value
-            matrix *= np.float32(gram.share) * weight
+            sums = weighted_moments(f, style.weight, scaled, threads)
+            value, matrix, shift = _style_loss(*sums, style, style.positions)
+            total += style.share * value
+            factor = np.float32(style.share) * weight
             gradient = self._gradients[name]
-            add_weighted_gradient(scaled, gram.weight, matrix, i > 0, gradient, threads)
-        return total, None, self._gradients[name]
+            if shift is not None:
+                shift *= factor
+            add_weighted_gradient(
+                scaled, style.weight, factor * matrix, shift, i > 0, gradient, threads
+            )
+        return total, None, None, self._gradients[name]
+
+
+def _style_loss(
+    mean: Floats, second: Floats, style: _Style, positions: float
+) -> tuple[float, Floats, Floats | None]:
+    if isinstance(style.target, Gaussian):
+        return wasserstein_loss(mean, second, style.target, positions)
+    return *gram_loss(second, style.target, positions, style.energy), None
 
 
 def _in_place(
-    grams: Sequence[_Gram], f: Map, regions: Sequence[Region], border: Border
-) -> list[_Gram]:
+    grams: Sequence[_Style], f: Map, regions: Sequence[Region], border: Border
+) -> list[_Style]:
     """The Gram matrices with the weights of their regions at a layer."""
     placed = []
     for gram, region in zip(grams, regions, strict=True):
@@ -266,7 +297,7 @@ def _in_place(
         if positions < 1.0:
             raise UsageError(f"{region.name}: less than one position of a layer is left of it")
         share = positions / weight.size
-        placed.append(_Gram(gram.target, gram.energy, weight, positions, share))
+        placed.append(_Style(gram.target, gram.energy, weight, positions, share))
     return placed
 
 

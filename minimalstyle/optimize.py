@@ -12,6 +12,7 @@ A box for the pixels is no box for these variables, so a penalty on what leaves 
 place of L-BFGS-B's bounds, which would also cost three times the time beside the evaluations.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +22,7 @@ import numpy.typing as npt
 
 from .errors import WeightsError
 
-__all__ = ["SEGMENT", "Minimum", "State", "minimize"]
+__all__ = ["CORRECTIONS", "FREE", "SEGMENT", "Minimum", "State", "minimize"]
 
 Image = npt.NDArray[np.float32]
 Variables = npt.NDArray[np.float64]
@@ -30,6 +31,9 @@ Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
 
 CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
 SEGMENT = 30  # iterations between two checkpoints
+# Of the frequencies along each side, for a style transfer. The network hardly sees the finest:
+# along them the loss is fifty times flatter than where it is steepest (docs/choices.md).
+FREE = 0.75
 _EXPONENT = 0.35  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
 
@@ -93,6 +97,7 @@ def minimize(
     threads: int = 1,
     unit: float = 1.0,
     periodic: bool = False,
+    free: float = 1.0,
     segment: int | None = None,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
@@ -115,6 +120,9 @@ def minimize(
         How large a loss is large; scales the penalty for values outside of [0, 1].
     periodic : bool
         The image goes on at its other side.
+    free : float
+        Share of the frequencies along each side that are variables, from the lowest up; finer waves
+        stay as they are at the start. All of them where the image is periodic.
     segment : int, optional
         The optimiser begins anew, without its corrections, after every so many iterations. That
         costs one or two hundredths of the loss (docs/choices.md), and there a run can be continued
@@ -136,9 +144,10 @@ def minimize(
     from scipy.optimize import minimize as scipy_minimize
     from threadpoolctl import threadpool_limits
 
-    spectrum = _Spectrum(start.shape, threads, periodic)
-    at = State(spectrum.variables(start)) if state is None else state
-    variables, restarts, history = at.variables, at.restarts, list(at.history)
+    spectrum = _Spectrum(start.shape, threads, periodic, free)
+    at = State(spectrum.all_variables(start)) if state is None else state
+    variables = spectrum.begin(at.variables)
+    restarts, history = at.restarts, list(at.history)
     evaluate = _Evaluate(function, spectrum, unit, at.evaluations, repeats=state is not None)
     best = start if state is None else np.clip(spectrum.image(variables), 0.0, 1.0)
 
@@ -177,7 +186,8 @@ def minimize(
                     options=options,
                 )
             if len(history) - 1 > done:
-                on_state(State(variables, evaluate.count, restarts, tuple(history)))
+                whole = spectrum.with_fixed(variables)
+                on_state(State(whole, evaluate.count, restarts, tuple(history)))
         except _Interrupted:
             stopped = "interrupted"
         except _NotFinite:
@@ -201,7 +211,7 @@ class _Evaluate:
         self, function: Function, spectrum: "_Spectrum", unit: float, count: int, repeats: bool
     ) -> None:
         self.function, self.spectrum = function, spectrum
-        self.factor = unit * _PENALTY / spectrum.scale.size / spectrum.shape[2]
+        self.factor = unit * _PENALTY / math.prod(spectrum.shape)
         self.count, self._repeats = count, repeats  # a continued run has counted its first point
         self.loss = 0.0
         self.image: Image
@@ -231,7 +241,7 @@ class _Spectrum:
     transpose): a cosine transform would change opposite sides of it independently.
     """
 
-    def __init__(self, shape: tuple[int, ...], threads: int, periodic: bool) -> None:
+    def __init__(self, shape: tuple[int, ...], threads: int, periodic: bool, free: float) -> None:
         self.shape, self.threads, self.periodic = shape, threads, periodic
         vertical, horizontal = (self._half_waves(length) for length in shape[:2])
         half_waves = np.hypot(
@@ -239,7 +249,13 @@ class _Spectrum:
             horizontal[None, :] * (max(shape[:2]) / shape[1]),
         )
         scale = np.maximum(half_waves, 2.0) ** -_EXPONENT  # nothing coarser than one wave
-        self.scale = (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)[:, :, None]
+        scale = (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)[:, :, None]
+        share = 1.0 if periodic else free
+        rows, columns = (math.ceil(share * length) for length in shape[:2])
+        self.free = (slice(rows), slice(columns))
+        self._scale, self._free_scale = scale, scale[self.free]
+        self._all: npt.NDArray[np.float64]
+        self._coefficients: Image
 
     def _half_waves(self, length: int) -> npt.NDArray[np.float64]:
         """Of each variable along one side."""
@@ -247,18 +263,32 @@ class _Spectrum:
             return 2.0 * length * np.abs(np.fft.fftfreq(length))
         return np.arange(length, dtype=float)
 
+    def begin(self, every: Variables) -> Variables:
+        """Keep the fixed ones of all variables; return the free ones."""
+        self._all = every.reshape(self.shape)
+        self._coefficients = self._scale * self._all.astype(np.float32)
+        return self._all[self.free].ravel()
+
+    def with_fixed(self, variables: Variables) -> Variables:
+        """All variables, given the free ones."""
+        every = self._all.copy()
+        every[self.free] = variables.reshape(every[self.free].shape)
+        return every.ravel()
+
     def image(self, variables: Variables) -> Image:
         """`D'(s c)`, (H, W, 3)."""
-        coefficients = self.scale * variables.reshape(self.shape).astype(np.float32)
-        return self._transform(coefficients, back=True)
+        place = self._coefficients[self.free]
+        place[...] = self._free_scale * variables.reshape(place.shape).astype(np.float32)
+        return self._transform(self._coefficients, back=True)
 
     def gradient(self, image_gradient: npt.NDArray[np.floating]) -> Variables:
         """Gradient of the variables, `s D g`, flat."""
-        return (self.scale * self._transform(image_gradient)).ravel().astype(np.float64)
+        waves = self._transform(image_gradient)[self.free]
+        return (self._free_scale * waves).ravel().astype(np.float64)
 
-    def variables(self, image: Image) -> Variables:
-        """`D x / s`, flat: the variables of an image."""
-        return (self._transform(image) / self.scale).ravel().astype(np.float64)
+    def all_variables(self, image: Image) -> Variables:
+        """`D x / s`, flat: the variables of an image, fixed ones among them."""
+        return (self._transform(image) / self._scale).ravel().astype(np.float64)
 
     def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Image:
         from scipy import fft

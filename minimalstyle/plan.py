@@ -22,7 +22,7 @@ from .images import fit
 from .layers import Conv
 from .network import Network, Pass
 from .objective import Objective
-from .optimize import CORRECTIONS, minimize
+from .optimize import CORRECTIONS, FREE, minimize
 from .settings import Settings
 
 __all__ = [
@@ -42,9 +42,10 @@ Size = tuple[int, int]  # (width, height) in pixels
 
 # Python, the libraries and the compiled kernels: 215 MB, in the run that compiles them 290.
 _BASE = 250 * 10**6
-# Bytes for each value of the picture besides the corrections: the vectors of L-BFGS-B, scipy and
-# the cosine transform (194 of 274 measured), the start image and the picture so far.
-_OPTIMIZER = 210
+# Bytes for each variable of the optimiser besides the corrections: vectors of L-BFGS-B and scipy.
+_OPTIMIZER = 190
+# Bytes for each value of the picture: the cosine transform, the start image, the picture so far.
+_PICTURE = 40
 
 _EVALUATIONS = 1.05  # in an iteration: most steps are taken at once
 _TARGET = 0.6  # of the time of an evaluation: forwards only, but in new memory
@@ -174,7 +175,9 @@ def memory_needed(
         before = _nbytes(vars(run)) + _spare_bytes(run) + targets
         if masked:  # weighted features, and gradients that add up
             before += 2 * sum(_map_bytes(run, name) for name in styles)
-        optimizer = 3 * size[0] * size[1] * (16 * CORRECTIONS + _OPTIMIZER)
+        free = 1.0 if settings.border == "wrap" else FREE**2
+        each = free * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
+        optimizer = round(3 * size[0] * size[1] * each)
         at_once = max(at_once, filters + before + optimizer)
     weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
     return _BASE + sum(weights) + 12 * loaded_pixels + at_once

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from .errors import UsageError
 
-__all__ = ["CHOICES", "PRESETS", "Settings", "check_weights", "strength_to_weight"]
+__all__ = ["CHOICES", "PRESETS", "Settings", "check_weights", "strength_to_factor"]
 
 
 def _content_layers() -> dict[str, float]:
@@ -36,8 +36,8 @@ class Settings:
     content_weight, style_weight, tv_weight : float
         alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`.
     strength : float or None
-        In [0, 100], in place of `style_weight`: 50 is the default weight, and every 12.5 double
-        it (`strength_to_weight`).
+        In [0, 100], a factor for `style_weight`: 50 leaves it, and every 12.5 double it
+        (`strength_to_factor`).
     style_scale : float or tuple of float
         Size of the style's strokes: longer side of the style picture over that of the result; one
         for all styles, or one each.
@@ -48,8 +48,10 @@ class Settings:
     pooling : {"max", "average", None}
         Instead of what the weights file says, unless None. Gatys et al. found averages to give
         better pictures.
-    loss : {"relative", "gatys2016"}
-        Terms relative to their targets, or the paper's constants (see `Objective`).
+    loss : {"relative", "wasserstein", "gatys2016"}
+        Gram matrices, relative to their targets; the Wasserstein distance of means and
+        covariances, relative as well; or Gram matrices with the paper's constants (see
+        `Objective`).
     border : {"zero", "reflect", "wrap"}
         What the network sees beyond the edge: nothing, the mirrored picture, or, so that the
         result tiles, its other side.
@@ -82,7 +84,7 @@ class Settings:
     content_layers: Mapping[str, float] = field(default_factory=_content_layers)
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
     pooling: Literal["max", "average"] | None = "average"
-    loss: Literal["relative", "gatys2016"] = "relative"
+    loss: Literal["relative", "wasserstein", "gatys2016"] = "relative"
     border: Literal["zero", "reflect", "wrap"] = "zero"
     preserve_color: Literal["off", "luminance", "match", "histogram"] = "off"
     init: str = "content"
@@ -123,20 +125,19 @@ class Settings:
 
     @property
     def beta(self) -> float:
-        """The style weight, by `strength` where that is given."""
-        if self.strength is None:
-            return self.style_weight
-        return strength_to_weight(self.strength)
+        """The style weight, times that of `strength`."""
+        factor = 1.0 if self.strength is None else strength_to_factor(self.strength)
+        return self.style_weight * factor
 
 
-def strength_to_weight(strength: float) -> float:
-    """Style weight of a strength: equal steps look equal, 50 is the default, 0 is none.
+def strength_to_factor(strength: float) -> float:
+    """Factor of the style weight for a strength: equal steps look equal, 50 is 1, 0 is none.
 
     Parameters
     ----------
     strength : float in [0, 100]
     """
-    return 0.0 if strength == 0 else Settings.style_weight * 2.0 ** ((strength - 50.0) / 12.5)
+    return 0.0 if strength == 0 else 2.0 ** ((strength - 50.0) / 12.5)
 
 
 _OPTIONAL = {"pooling", "scales", "segment", "strength", "threads"}  # may be None
@@ -155,7 +156,7 @@ _RANGES: dict[str, tuple[type, float, float]] = {
 }
 CHOICES = {
     "pooling": ("max", "average"),
-    "loss": ("relative", "gatys2016"),
+    "loss": ("relative", "wasserstein", "gatys2016"),
     "border": ("zero", "reflect", "wrap"),
     "preserve_color": ("off", "luminance", "match", "histogram"),
 }
@@ -165,6 +166,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"size": 256, "iterations": 30},
     "default": {},
     "fine": {"size": 768, "iterations": 150},
+    # The layer weights of Crowson's style-transfer-pytorch, which has this loss as well.
+    "clean": {
+        "loss": "wasserstein",
+        "style_weight": 60.0,
+        "style_layers": {f"relu{block}_1": 4.0 ** (5 - block) for block in range(1, 6)},
+    },
     # Gatys, Ecker and Bethge 2016, section 3: equations 1 and 4, w_l = 1/5 (equation 5), alpha/beta
     # = 1e-3 (equation 7, figure 3), average pooling, L-BFGS, from noise, at one size.
     "gatys2016": {

@@ -11,7 +11,7 @@ from minimalstyle.errors import UsageError
 from minimalstyle.layers import VGG
 from minimalstyle.method import choose, reconstruct
 from minimalstyle.network import Network
-from minimalstyle.settings import PRESETS, Settings, strength_to_weight
+from minimalstyle.settings import PRESETS, strength_to_factor
 
 CONTENT = {"relu2_1": 1.0}
 STYLE = {"relu1_1": 1.0, "relu1_2": 1.0, "relu2_1": 1.0}
@@ -85,11 +85,13 @@ def test_settings_override_the_preset():
 
 
 def test_strength():
-    weights = [strength_to_weight(s) for s in range(0, 101, 5)]
-    assert weights == sorted(weights)
-    assert strength_to_weight(50) == Settings.style_weight == choose("default", {}).beta
-    assert choose("default", {"strength": 62.5}).beta == 2 * Settings.style_weight
-    assert weights[0] == 0
+    factors = [strength_to_factor(s) for s in range(0, 101, 5)]
+    assert factors == sorted(factors)
+    assert strength_to_factor(50) == 1
+    assert factors[0] == 0
+    for preset in PRESETS:
+        plain = choose(preset, {}).beta
+        assert choose(preset, {"strength": 62.5}).beta == 2 * plain > 0
 
 
 @pytest.mark.parametrize("way", ["luminance", "match", "histogram"])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import kernel
-from .maps import Floats, Map, aligned
+from .maps import Floats, Map, aligned, inside
 from .product import COLUMNS, ROWS, multiply
 from .simd import LANES, address, load, store, where_greater, zero
 from .threads import Threads
@@ -24,7 +24,7 @@ __all__ = [
     "squared_distance",
     "tap",
     "tap_gradient",
-    "weighted_moment",
+    "weighted_moments",
 ]
 
 _SUMS = 1 << 14  # of the second moment, that one block adds up in the cache
@@ -159,8 +159,10 @@ def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
     return mean, second
 
 
-def weighted_moment(f: Map, weight: Floats, scaled: Map, threads: Threads) -> Floats:
-    """Second moment `(wF)'(wF) / sum w^2` of a map whose pixels have the weights w.
+def weighted_moments(
+    f: Map, weight: Floats, scaled: Map, threads: Threads
+) -> tuple[Floats, Floats]:
+    """Mean and second moment `(wF)'(wF) / sum w^2` of a map whose pixels have the weights w.
 
     Parameters
     ----------
@@ -170,20 +172,31 @@ def weighted_moment(f: Map, weight: Floats, scaled: Map, threads: Threads) -> Fl
 
     Returns
     -------
-    (C, C) float32
+    mean : (C,) float32
+    second : (C, C) float32
     """
     threads.run(scale_pixels, f.height, f, weight, False, scaled)
     _, second = moments(scaled, threads)
-    return second * np.float32(weight.size / np.vdot(weight, weight))
+    squares = np.float32(np.vdot(weight, weight))
+    mean = np.tensordot(weight, inside(scaled), 2) / squares
+    return mean, second * (np.float32(weight.size) / squares)
 
 
 def add_weighted_gradient(
-    scaled: Map, weight: Floats, matrix: Floats, accumulate: bool, gradient: Map, threads: Threads
+    scaled: Map,
+    weight: Floats,
+    matrix: Floats,
+    shift: Floats | None,
+    accumulate: bool,
+    gradient: Map,
+    threads: Threads,
 ) -> None:
-    """`w (wF) S`, added to `gradient` with `accumulate`; wF in `scaled` is overwritten."""
+    """`w^2 (F S + b)`, added to `gradient` with `accumulate`; wF in `scaled` is overwritten."""
     rows = [aligned((scaled.width + ROWS) * scaled.channels) for _ in range(threads.number)]
     product = tap(matrix)
     threads.run(tap_gradient, scaled.height, scaled, product, False, False, scaled, scratch=rows)
+    if shift is not None:
+        inside(scaled)[...] += weight[:, :, None] * shift
     threads.run(scale_pixels, scaled.height, scaled, weight, accumulate, gradient)
 
 

@@ -107,7 +107,9 @@ def cases(size: int = 16, seed: int = 0) -> dict[str, Case]:
     signs = rng.choice([-1.0, 1.0], (*shape, 5))
     distinct = rng.permutation(np.linspace(-1, 1, size * (size + 1) * 3)).reshape(*shape, 3)
     features, P = np.abs(rng.standard_normal((2, *shape, 5)))
-    A = reference.gram(np.abs(rng.standard_normal((*shape, 5))))
+    others = np.abs(rng.standard_normal((*shape, 5)))
+    A = reference.gram(others)
+    mean, covariance = others.mean(axis=(0, 1)), np.cov(others.reshape(-1, 5).T)
     return {
         "conv1x1": convolution(1),
         "conv3x3": convolution(3),
@@ -132,6 +134,7 @@ def cases(size: int = 16, seed: int = 0) -> dict[str, Case]:
         "gram": layer(features, reference.gram, reference.gram_backward, (5, 5)),
         "content": Case(features, lambda x: reference.content_loss(x, P)),
         "style": Case(features, lambda x: reference.style_loss(x, A)),
+        "wasserstein": Case(features, lambda x: reference.wasserstein_loss(x, mean, covariance)),
         "tv": Case(rng.uniform(size=(*shape, 3)), reference.total_variation),
         "objective": _whole_objective(shape, rng),
     }

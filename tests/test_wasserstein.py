@@ -1,0 +1,116 @@
+"""The Wasserstein distance of features: against its formula, finite differences, the reference."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+from conftest import off
+from threadpoolctl import threadpool_limits
+
+import minimalstyle as ms
+from minimalstyle import losses, reference
+from minimalstyle.layers import VGG
+from minimalstyle.network import Network
+from minimalstyle.regions import Region
+
+
+@pytest.fixture
+def clouds(rng):
+    """Features of a picture, of a style, both with channels that depend on each other."""
+
+    def features(shift):
+        return np.maximum(rng.standard_normal((13, 17, 6)) @ rng.random((6, 6)) + shift, 0)
+
+    return features(0.5), features(1.0)
+
+
+def statistics(F):
+    rows = F.reshape(-1, F.shape[-1])
+    return rows.mean(axis=0), np.cov(rows.T, bias=True)
+
+
+def distance(F, T):
+    """Olkin and Pukelsheim 1982, with scipy's root of a matrix."""
+    (m, S), (mt, St) = statistics(F), statistics(T)
+    root = scipy.linalg.sqrtm(St)
+    cross = np.trace(scipy.linalg.sqrtm(root @ S @ root)).real
+    squared = np.sum((m - mt) ** 2) + np.trace(S) + np.trace(St) - 2 * cross
+    return squared / (mt @ mt + np.trace(St))
+
+
+def of_the_engine(F, T):
+    """Value and gradient by `losses`, from the moments that the engine would hand it."""
+    rows = F.reshape(-1, F.shape[-1])
+    mean, second = (each.astype(np.float32) for each in (rows.mean(0), rows.T @ rows / len(rows)))
+    mt, St = statistics(T)
+    target = losses.gaussian(mt, (St + np.outer(mt, mt)))
+    value, matrix, shift = losses.wasserstein_loss(mean, second, target, len(rows))
+    return value, F @ matrix + shift
+
+
+def test_reference_is_the_formula(clouds):
+    value, _ = reference.wasserstein_loss(clouds[0], *statistics(clouds[1]))
+    assert value == pytest.approx(distance(*clouds), rel=1e-6)
+
+
+def test_engine_is_the_reference_but_for_what_is_cut(clouds, monkeypatch):
+    expected, expected_gradient = reference.wasserstein_loss(clouds[0], *statistics(clouds[1]))
+    value, gradient = of_the_engine(*clouds)
+    assert value == pytest.approx(expected, abs=0.02)  # of what the style itself would give
+    monkeypatch.setattr(losses, "_KEPT", 1.0)
+    monkeypatch.setattr(losses, "_SMOOTH", 1e-6)
+    value, gradient = of_the_engine(*clouds)
+    assert value == pytest.approx(expected, rel=1e-3)
+    assert off(gradient, expected_gradient) < 1e-2
+
+
+def test_nothing_is_left_where_features_are_the_styles(clouds):
+    value, _ = of_the_engine(clouds[1], clouds[1])
+    assert value < 0.01 < of_the_engine(*clouds)[0]
+
+
+@pytest.fixture
+def scene(tiny_vgg, clear_image, random_image):
+    network = Network(VGG(tiny_vgg(pooling="average"), sha256="random"))
+    arguments = {
+        "content": random_image(17, 22, 1),
+        "styles": [random_image(24, 20, 2) ** 2, random_image(20, 31, 3)],
+        "content_layers": {"relu2_1": 1.0},
+        "style_layers": {"relu1_1": 1.0, "pool1": 2.0, "relu2_1": 5.0},
+        "loss": "wasserstein",
+    }
+    return network, clear_image(network.vgg, 17, 22), arguments
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradient_by_finite_differences(masked, scene):
+    """Along the gradient, where the difference is far above the rounding of float32."""
+    network, image, arguments = scene
+    if masked:
+        ramp = np.tile(np.linspace(0.1, 1, 22, dtype=np.float32), (17, 1))
+        parts = [Region("left", 1 - 0.9 * ramp, 0, None), Region("right", ramp, 1, None)]
+        arguments["regions"] = parts
+    objective = ms.Objective(network, **arguments, tv_weight=0.1)
+    _, gradient = objective(image)
+    direction = gradient / np.linalg.norm(gradient)
+    step = 1e-2
+    ahead, behind = (objective(image + sign * step * direction)[0] for sign in (1, -1))
+    assert (ahead - behind) / (2 * step) == pytest.approx(np.linalg.norm(gradient), rel=1e-2)
+
+
+def test_the_same_bits_whatever_the_blas_does(scene):
+    network, image, arguments = scene
+    results = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            results.append(ms.Objective(network, **arguments)(image))
+    assert results[0][0] == results[1][0]
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+def test_preset_paints(network, content_file, style_file):
+    result = ms.stylize(
+        content_file, style_file, preset="clean", size=64, iterations=12, weights=network
+    )
+    (scale,) = result.report["scales"]
+    assert scale["loss"] < scale["history"][0] / 3
+    assert scale["terms"]["content"] < 1
