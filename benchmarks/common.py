@@ -165,7 +165,7 @@ def peak_memory() -> int | None:
 
 
 def in_child(
-    side: str, size: int, *, threads: int, rounds: int, pooling: str = "average"
+    side: str, size: int, *, threads: int, rounds: int, pooling: str = "max"
 ) -> dict[str, Any]:
     """Run `one_side.py` in a fresh process; what it prints, and `seconds_from_start`."""
     command = [sys.executable, str(ROOT / "benchmarks" / "one_side.py"), side, str(size)]

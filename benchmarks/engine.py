@@ -1,6 +1,6 @@
 """One evaluation of the objective, ours beside PyTorch: time, agreement, memory.
 
-    python benchmarks/engine.py [256 512 1024] [--pooling max] [--rounds 5] [--threads N]
+    python benchmarks/engine.py [256 512 1024] [--pooling average] [--rounds 5] [--threads N]
 
 An evaluation is VGG-19 through relu5_1, five Gram losses, a content loss, total variation, and
 the gradient of their sum to the pixels. Without PyTorch ours is measured alone.
@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", type=int, nargs="*", default=[256, 512, 1024])
-    parser.add_argument("--pooling", choices=("average", "max"), default="average")
+    parser.add_argument("--pooling", choices=("max", "average"), default="max")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=20, help="of the optimiser's share")
     parser.add_argument("--threads", type=int, default=common.cores())

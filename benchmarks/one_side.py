@@ -26,7 +26,7 @@ def network(threads: int | None) -> Any:
 
 
 def evaluation(
-    side: str, content: Any, style: Any, threads: int | None, pooling: str = "average"
+    side: str, content: Any, style: Any, threads: int | None, pooling: str = "max"
 ) -> Callable[[Any], tuple[float, Any]]:
     """A function from an image to its loss and gradient, for one of `SIDES`."""
     if side == "ours":
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("size", type=int)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--pooling", choices=("average", "max"), default="average")
+    parser.add_argument("--pooling", choices=("max", "average"), default="max")
     arguments = parser.parse_args()
 
     image, content, style = common.pictures(arguments.size)
