@@ -140,7 +140,7 @@ class Objective:
         self.border = border
         self.terms: dict[str, float] = {}
         self.unit = 0.0 if content_weight + style_weight else 1.0
-        self._grams: dict[str, list[_Style]] = {}
+        self._styles: dict[str, list[_Style]] = {}
         self._scaled: dict[int, Map] = {}  # memory for the weighted features of a region
         self._gradients: dict[str, Map] = {}  # where regions add up
         if style_weight > 0:
@@ -159,8 +159,8 @@ class Objective:
             self._energies[name] = energy if self.relative else 2.0
             self.unit += content_weight * share * energy / self._energies[name]
         if regions is not None:
-            for name, grams in self._grams.items():
-                self._grams[name] = _in_place(grams, features[name], regions, border)
+            for name, aims in self._styles.items():
+                self._styles[name] = _in_place(aims, features[name], regions, border)
                 self._gradients[name] = maps.empty(*features[name][1:4])
 
     def _aim_at_styles(
@@ -199,17 +199,17 @@ class Objective:
                     mean, second = mean + sums[name][region][0], second + sums[name][region][1]
                 sums[name][region] = mean, second
         for name, share in self.style_layers.items():
-            self._grams[name] = []
+            self._styles[name] = []
             for mean, target in sums[name].values():
                 if self.wasserstein:
                     normal = gaussian(mean, target)
-                    self._grams[name].append(_Style(normal, normal.energy, None, 0.0, 1.0))
+                    self._styles[name].append(_Style(normal, normal.energy, None, 0.0, 1.0))
                     self.unit += self.style_weight * share / len(sums[name])
                     continue
                 squares = max(float(np.vdot(target, target)), 1e-30)
                 channels = evaluation.channels[name]
                 energy = squares if self.relative else 4.0 * channels**2
-                self._grams[name].append(_Style(target, energy, None, 0.0, 1.0))
+                self._styles[name].append(_Style(target, energy, None, 0.0, 1.0))
                 self.unit += self.style_weight * share * squares / energy / len(sums[name])
 
     def _moments(self, f: Map, mask: Floats | None) -> tuple[Floats, Floats]:
@@ -259,7 +259,7 @@ class Objective:
         threads = self.network.threads
         weight = np.float32(self.style_weight * self.style_layers[name])
         total = 0.0
-        for i, style in enumerate(self._grams[name]):
+        for i, style in enumerate(self._styles[name]):
             if style.weight is None:
                 sums = moments(f, threads)
                 value, matrix, shift = _style_loss(*sums, style, f.height * f.width)
@@ -287,17 +287,17 @@ def _style_loss(
 
 
 def _in_place(
-    grams: Sequence[_Style], f: Map, regions: Sequence[Region], border: Border
+    styles: Sequence[_Style], f: Map, regions: Sequence[Region], border: Border
 ) -> list[_Style]:
     """The Gram matrices with the weights of their regions at a layer."""
     placed = []
-    for gram, region in zip(grams, regions, strict=True):
+    for one, region in zip(styles, regions, strict=True):
         weight = _at_layer(pad(region.mask, border), f)
         positions = float(np.vdot(weight, weight))
         if positions < 1.0:
             raise UsageError(f"{region.name}: less than one position of a layer is left of it")
         share = positions / weight.size
-        placed.append(_Style(gram.target, gram.energy, weight, positions, share))
+        placed.append(_Style(one.target, one.energy, weight, positions, share))
     return placed
 
 

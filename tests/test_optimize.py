@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.optimize
 
 from minimalstyle.gradcheck import gradcheck
@@ -43,6 +44,19 @@ def test_finds_the_minimum_over_legal_pixels(bottoms, begin, steepness, start, r
     assert image.min() >= 0
     assert image.max() <= 1
     np.testing.assert_allclose(image, np.clip(bottom, 0, 1), atol=1e-3)
+
+
+def test_the_finest_waves_stay(start, rng):
+    """The others come to the bottom, as if there were no finest ones."""
+    start, bottom = (0.4 + 0.2 * each for each in (start, rng.random(SHAPE)))
+    image = minimize(bowl(1.0, bottom), start.astype(np.float32), 300, free=0.5).image
+    waves, at_start, at_bottom = (
+        scipy.fft.dctn(each, axes=(0, 1), norm="ortho") for each in (image, start, bottom)
+    )
+    free = np.zeros(SHAPE, bool)
+    free[:5, :6] = True
+    np.testing.assert_allclose(waves[free], at_bottom[free], atol=1e-3)
+    np.testing.assert_allclose(waves[~free], at_start[~free], atol=1e-5)
 
 
 def test_finds_a_minimum_whose_pixels_depend_on_each_other(start, rng):
