@@ -149,12 +149,17 @@ def as_zip(state: State, *, data_pkl: bytes = b"", **options: Any) -> bytes:
     """The format since PyTorch 1.6."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", **options) as archive:
-        archive.writestr("model/data.pkl", data_pkl or state_pickle(state, legacy=False))
-        archive.writestr("model/byteorder", b"little")
+
+        def write(name: str, content: bytes) -> None:
+            # Not by its name alone: that would write the time as well, and so other bytes.
+            archive.writestr(zipfile.ZipInfo(name), content, archive.compression)
+
+        write("model/data.pkl", data_pkl or state_pickle(state, legacy=False))
+        write("model/byteorder", b"little")
         for raw in keyed(state).values():
             if f"model/data/{raw.key}" not in archive.namelist():
-                archive.writestr(f"model/data/{raw.key}", raw.data)
-        archive.writestr("model/version", b"3\n")
+                write(f"model/data/{raw.key}", raw.data)
+        write("model/version", b"3\n")
     return stream.getvalue()
 
 
