@@ -135,7 +135,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         add("content", metavar="CONTENT", help="photograph to paint")
     if command != "reconstruct":
         add("styles", metavar="STYLE", nargs="+", help="painting(s) whose manner to take")
-    _add_files(parser)
+    _add_files(parser, command)
     _add_settings(parser, command)
     add("--weights", metavar="FILE.onnx", help="another VGG (default: the embedded VGG-19)")
     add("--plan", action="store_true", help="print the memory and time that it takes, and stop")
@@ -146,10 +146,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_files(parser: argparse.ArgumentParser) -> None:
+def _add_files(parser: argparse.ArgumentParser, command: str) -> None:
+    names = {"texture": "STYLE_texture.png", "reconstruct": "CONTENT_reconstruct.png"}
+    default = names.get(command, "CONTENT_STYLE.png")
     group = parser.add_argument_group("files")
     add = group.add_argument
-    add("-o", "--output", type=Path, metavar="FILE", help="default: CONTENT_STYLE.png here")
+    add("-o", "--output", type=Path, metavar="FILE", help=f"default: {default} here")
     add("--force", action="store_true", help="overwrite existing files")
     add("--bits", type=int, choices=(8, 16), default=8, help="16 for PNG and TIFF (default: 8)")
     add("--no-metadata", action="store_true", help="leave the recipe out of the picture")
@@ -172,7 +174,7 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     def add(name: str, help_text: str, **kind: Any) -> None:
         group.add_argument(f"--{name}", help=help_text, **kind)
 
-    parser.add_argument("--preset", choices=PRESETS, default="default", help=presets)
+    parser.add_argument("--preset", choices=PRESETS, help=presets)
     add(
         "size",
         f"longer side in pixels, or auto: all that fits in memory (default: {default.size})",
@@ -291,7 +293,10 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     names = [field.name for field in fields(Settings)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
     if args.like is not None:
+        if args.preset is not None:
+            raise UsageError("--preset and --like: a recipe has all settings; give one of them")
         given = {**_settings_like(args), **given}
+    args.preset = args.preset or "default"
     auto = given.get("size") == "auto"
     if auto:
         del given["size"]

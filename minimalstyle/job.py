@@ -115,9 +115,12 @@ class Job:
 
     def plan(self) -> str:
         """What the run needs, in a few lines."""
+        sizes, styles = self._sizes()
+        method.note_size(sizes, self._chosen(), self.note)
         made = plan.make(
             self.network,
-            *self._sizes(),
+            sizes,
+            styles,
             self._chosen(),
             loaded_pixels=self._loaded(),
             masked=self.masked,

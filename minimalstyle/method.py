@@ -2,8 +2,8 @@
 
 Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks". Where
 this differs from the paper: the losses are relative (see `losses`), the run goes through several
-image sizes, it starts from the content picture, the pixels stay in [0, 1], and the optimiser works
-on cosine coefficients (see `optimize`).
+image sizes, it starts from the content picture, pixels outside of [0, 1] cost something and are
+clipped at the end, and the optimiser works on cosine coefficients (see `optimize`).
 """
 
 import math
@@ -146,8 +146,7 @@ def stylize(
         ]
         inputs = _inputs(content_picture, style_pictures, masks, chosen, on_note)
         sizes = scales(content_picture.rgb, chosen)
-        if max(sizes[-1]) < chosen.size:
-            on_note(f"the photograph has {max(sizes[-1])} pixels; --enlarge allows more")
+        note_size(sizes, chosen, on_note)
         start_picture = _start(inputs, sizes[-1], chosen)
         facts = {
             "settings": asdict(chosen),
@@ -332,6 +331,14 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
         longer //= 2
         sizes.insert(0, images.fit(width, height, longer))
     return sizes
+
+
+def note_size(
+    sizes: Sequence[tuple[int, int]], settings: Settings, on_note: Callable[[str], None]
+) -> None:
+    """Say it when the result is smaller than what was asked for."""
+    if max(sizes[-1]) < settings.size:
+        on_note(f"the photograph has {max(sizes[-1])} pixels; --enlarge allows more")
 
 
 def _inputs(

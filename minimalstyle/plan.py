@@ -326,7 +326,8 @@ def measure_pace(network: Network, settings: Settings | None = None) -> float:
         pooling=settings.pooling,
         loss=settings.loss,
     )
-    objective(image)  # transforms the filters, loads or compiles the kernels
+    # The first step transforms the filters, loads or compiles the kernels, and imports scipy.
+    minimize(objective, image, 1, threads=network.threads.number, unit=objective.unit)
     started = time.perf_counter()
     minimum = minimize(objective, image, 2, threads=network.threads.number, unit=objective.unit)
     seconds = time.perf_counter() - started

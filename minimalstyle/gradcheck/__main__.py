@@ -65,7 +65,7 @@ def broken(fault: str | None) -> Iterator[None]:
 
 def _table(chosen: dict[str, Case], step: float, seed: int) -> int:
     """Print the table; return the number of wrong gradients."""
-    print(f"{'':<10} {'shape':<12} {'by formula':>16} {'by difference':>16} {'rel. error':>10}")
+    print(f"{'':<11} {'shape':<12} {'by formula':>16} {'by difference':>16} {'rel. error':>10}")
     wrong = 0
     for name, (x, f) in chosen.items():
         check = gradcheck(f, x, step=step, seed=seed)
@@ -73,7 +73,7 @@ def _table(chosen: dict[str, Case], step: float, seed: int) -> int:
         analytic, numeric = check.analytic[check.worst], check.numeric[check.worst]
         verdict = "ok" if check.passed(TOLERANCE) else "WRONG"
         print(
-            f"{name:<10} {shape:<12} {analytic:>16.9e} {numeric:>16.9e} "
+            f"{name:<11} {shape:<12} {analytic:>16.9e} {numeric:>16.9e} "
             f"{check.relative_error:>10.1e}  {verdict}"
         )
         wrong += verdict == "WRONG"
