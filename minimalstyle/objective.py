@@ -289,7 +289,7 @@ def _style_loss(
 def _in_place(
     styles: Sequence[_Style], f: Map, regions: Sequence[Region], border: Border
 ) -> list[_Style]:
-    """The Gram matrices with the weights of their regions at a layer."""
+    """What the regions aim at, with the weights of their positions at a layer."""
     placed = []
     for one, region in zip(styles, regions, strict=True):
         weight = _at_layer(pad(region.mask, border), f)

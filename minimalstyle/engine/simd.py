@@ -1,8 +1,8 @@
 """Numba types for a vector register of float32 values, with the usual arithmetic, and for a block.
 
 LLVM turns only simple loops into vector instructions; the Winograd transforms and the blocks of
-sums of a matrix product, written as loops, run at a quarter to a half of the speed that they reach
-with this type (`benchmarks/README.md`). It is the one place of the engine that speaks to LLVM.
+sums of a matrix product, written as loops, ran at a quarter to a half of the speed that they reach
+with these types. It is the one place of the engine that speaks to LLVM.
 Other CPUs need nothing else: LLVM splits or joins registers where `LANES` does not fit.
 
 In a kernel: `store(y, j, 2.0 * load(x, i) + load(x, j))`.
