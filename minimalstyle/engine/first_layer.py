@@ -11,7 +11,7 @@ import numpy as np
 
 from .jit import kernel
 from .maps import Floats, aligned, padded_channels
-from .product import COLUMNS, ROWS, multiply
+from .product import COLUMNS, ROWS, multiply_panel
 from .simd import LANES, address, load, store, where_greater, zero
 
 __all__ = ["ROW_BLOCK", "FirstLayer", "backward", "convolve_relu", "first_layer", "preprocess"]
@@ -94,10 +94,7 @@ def convolve_relu(block, x, layer, y, scratch):
                         to[i] = nine[i]
             for p in range(0, channels, COLUMNS):
                 panel = address(layer.filters, p * TAPS)
-                for pixel in range(0, pixels, ROWS):
-                    a = address(inputs, pixel * TAPS)
-                    c = address(products, pixel * channels + p)
-                    multiply(a, TAPS, 1, panel, COLUMNS, c, channels, TAPS, False)
+                multiply_panel(address(inputs, 0), panel, address(products, p), channels, pixels, TAPS)
             at = (row + 1) * y.pitch + (left + 1) * channels
             for pixel in range(pixels):
                 for c in range(0, channels, LANES):
@@ -119,10 +116,7 @@ def backward(block, dy, layer, gradient, scratch):
         target = address(scratch, (row - first + 1) * row_size)
         for p in range(0, taps, COLUMNS):
             panel = address(layer.transposed, p * channels)
-            for pixel in range(0, dy.width, ROWS):
-                a = address(source, pixel * channels)
-                c = address(target, pixel * taps + p)
-                multiply(a, channels, 1, panel, COLUMNS, c, taps, channels, False)
+            multiply_panel(source, panel, address(target, p), taps, dy.width, channels)
     for row in range(first, last):
         for column in range(dy.width):
             d0 = d1 = d2 = np.float32(0)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .jit import kernel
 from .maps import Floats, Map, aligned, inside
-from .product import COLUMNS, ROWS, multiply
+from .product import COLUMNS, ROWS, multiply, multiply_panel
 from .simd import LANES, address, load, store, where_greater, zero
 from .threads import Threads
 
@@ -230,10 +230,7 @@ def affine_gradient(features, pixels, channels, tap, gradient):
     """F S for `pixels` pixels side by side, written by whole blocks of `ROWS` pixels."""
     for p in range(0, channels, COLUMNS):
         panel = address(tap.matrix, p * channels)
-        for pixel in range(0, pixels, ROWS):
-            row = address(features, pixel * channels)
-            to = address(gradient, pixel * channels + p)
-            multiply(row, channels, 1, panel, COLUMNS, to, channels, channels, False)
+        multiply_panel(features, panel, address(gradient, p), channels, pixels, channels)
 
 
 @kernel

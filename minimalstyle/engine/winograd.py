@@ -17,7 +17,7 @@ import numpy as np
 from .jit import inlined, kernel
 from .maps import TILE, Floats, aligned
 from .pooling import max_window, mean_window, scatter_window
-from .product import COLUMNS, ROWS, multiply
+from .product import COLUMNS, ROWS, multiply_panel
 from .simd import CACHE_LINE, LANES, address, load, prefetch, store, where_greater, zero
 from .taps import affine_gradient
 
@@ -255,10 +255,8 @@ def _products(x, filters, tiling, first, tiles, scratch):
     for f in range(FREQUENCIES):
         for p in range(0, outputs, COLUMNS):
             u = address(filters.data, (f * outputs + p) * inputs)
-            for t in range(0, tiles, ROWS):
-                a = address(v, f * plane + t * inputs)
-                c = address(m, f * plane + t * outputs + p)
-                multiply(a, inputs, 1, u, COLUMNS, c, outputs, inputs, False)
+            a, c = address(v, f * plane), address(m, f * plane + p)
+            multiply_panel(a, u, c, outputs, tiles, inputs)
 
 
 @inlined
