@@ -1,16 +1,17 @@
 """A VGG at work: features of an image, and the gradient at the features back to the pixels."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .engine import first_layer, maps, pooling, winograd
+from .engine import first_layer, maps, winograd
 from .engine.maps import Map
+from .engine.pooling import Gradient, pool, unpool
 from .engine.product import ROWS
 from .engine.taps import Tap, tap, tap_gradient
 from .engine.threads import Threads
@@ -23,6 +24,7 @@ __all__ = ["Network", "Pass", "load_network"]
 Floats = npt.NDArray[np.float32]
 
 SMALLEST_SIDE = 16  # one pixel is left of it at the deepest layers
+_NO_CODE = np.empty(0, np.uint8)  # of a map that is not pooled
 
 
 @dataclass(frozen=True)
@@ -251,17 +253,19 @@ class Pass:
             if pooled is None or stage.relu in taps or i == 0:
                 self._features[stage.relu] = maps.empty(*size)
             if pooled is None:
-                self._codes.append(np.empty(0, np.uint8))
+                self._codes.append(_NO_CODE)
                 continue
-            spare = max(spare, maps.size(*size))
+            if stage.relu in self._features:  # its gradient is needed as a map
+                spare = max(spare, maps.size(*size))
             shape = (shape[0] // 2, shape[1] // 2)
             if min(shape) < 1:
                 raise UsageError(
                     f"{height}x{width} pixels are too few: nothing is left of them after "
                     f"{pooled.name}"
                 )
+            spare = max(spare, maps.size(*shape, channels))
             self.channels[pooled.name] = self.channels[stage.relu]
-            self._codes.append(maps.aligned(shape[0] * shape[1] * channels, np.uint8))
+            self._codes.append(maps.aligned(maps.size(*shape, channels), np.uint8))
             if pooled.name in taps:
                 self._features[pooled.name] = maps.empty(*shape, channels)
         self._spares = [np.empty(0, np.float32), np.empty(0, np.float32)]
@@ -342,7 +346,7 @@ class Pass:
                         scratch=self._scratch,
                     )
             if pooled is not None and stage.relu in self._features:
-                run(pooling.pool, z.height, y, average, z, self._codes[i])
+                run(pool, z.height, y, average, z, self._codes[i])
             y = z
         return {name: f for name, f in self._features.items() if name in self.taps}
 
@@ -355,14 +359,19 @@ class Pass:
         """
         run = self.network.threads.run
         nothing = tap()
-        gradient: Map | None = None  # with respect to what the stage's convolution gives
+        gradient: Gradient | None = None  # with respect to what the stage's convolution gives
         for i in reversed(range(len(self._stages))):
             stage, pooled = self._stages[i], self._pool(i)
             here = taps.get(stage.relu, nothing)
             features = self._features.get(stage.relu)
             if pooled is not None:
                 gradient = self._through_pool(i, pooled, gradient, taps.get(pooled.name, nothing))
-                if features is not None and stage.relu in taps:
+                if features is None:
+                    continue
+                below = self._spare(self._sizes[i], gradient.map)
+                run(unpool, gradient.map.height, gradient, below)
+                gradient = Gradient(below, _NO_CODE, 1.0)
+                if stage.relu in taps:
                     run(
                         tap_gradient,
                         features.height,
@@ -370,11 +379,12 @@ class Pass:
                         here,
                         True,
                         True,
-                        gradient,
+                        below,
                         scratch=self._rows,
                     )
-            elif gradient is None:
-                assert features is not None
+                continue
+            assert features is not None
+            if gradient is None:
                 run(
                     tap_gradient,
                     features.height,
@@ -385,83 +395,50 @@ class Pass:
                     features,
                     scratch=self._rows,
                 )
-                gradient = features
             else:
-                assert features is not None
-                filters = self.network.filters(i + 1, backward=True)
-                tiling = self._tilings[i + 1]
-                run(
-                    winograd.backward_relu,
-                    tiling.blocks,
-                    gradient,
-                    filters,
-                    tiling,
-                    features,
-                    here,
-                    scratch=self._scratch,
-                )
-                gradient = features
+                self._convolve_back(i + 1, winograd.backward_relu, gradient, features, here)
+            gradient = Gradient(features, _NO_CODE, 1.0)
         assert gradient is not None
         image = np.empty((self.height, self.width, 3), np.float32)
         run(
             first_layer.backward,
             -(-self.height // first_layer.ROW_BLOCK),
-            gradient,
+            gradient.map,
             self.network.first,
             image,
             scratch=self._rows,
         )
         return image
 
-    def _through_pool(self, i: int, pooled: Pool, gradient: Map | None, here: Tap) -> Map:
-        """Gradient above a pooling to the gradient below it and its ReLU, plus that of its tap."""
+    def _convolve_back(
+        self, i: int, kernel: Callable[..., None], gradient: Gradient, *arguments: Any
+    ) -> None:
+        """Run `kernel` with the gradient of what the convolution of stage `i` gives."""
+        filters, tiling = self.network.filters(i, backward=True), self._tilings[i]
         run = self.network.threads.run
-        share = 0.25 if self._averages(pooled) else 1.0
+        run(kernel, tiling.blocks, gradient, filters, tiling, *arguments, scratch=self._scratch)
+
+    def _through_pool(self, i: int, pooled: Pool, gradient: Gradient | None, here: Tap) -> Gradient:
+        """The gradient of a pooled map, that of its tap included."""
         features = self._features.get(pooled.name)
         height, width, channels = self._sizes[i]
+        busy = features if gradient is None else gradient.map
+        assert busy is not None
+        above = self._spare((height // 2, width // 2, channels), busy)
         if gradient is not None:
-            filters = self.network.filters(i + 1, backward=True)
-            tiling = self._tilings[i + 1]
-            if features is None:
-                below = self._spare((height, width, channels), gradient)
-                run(
-                    winograd.backward_unpool,
-                    tiling.blocks,
-                    gradient,
-                    filters,
-                    tiling,
-                    self._codes[i],
-                    share,
-                    below,
-                    scratch=self._scratch,
-                )
-                return below
-            above = self._spare((height // 2, width // 2, channels), gradient)
-            run(
-                winograd.backward_plain,
-                tiling.blocks,
-                gradient,
-                filters,
-                tiling,
+            self._convolve_back(i + 1, winograd.backward_plain, gradient, above)
+        if features is not None:
+            self.network.threads.run(
+                tap_gradient,
+                above.height,
+                features,
+                here,
+                False,
+                gradient is not None,
                 above,
-                scratch=self._scratch,
+                scratch=self._rows,
             )
-        else:
-            assert features is not None
-            above = self._spare((height // 2, width // 2, channels), features)
-        run(
-            tap_gradient,
-            above.height,
-            features,
-            here,
-            False,
-            gradient is not None,
-            above,
-            scratch=self._rows,
-        )
-        below = self._spare((height, width, channels), above)
-        run(pooling.unpool, above.height, above, self._codes[i], share, below)
-        return below
+        return Gradient(above, self._codes[i], 0.25 if self._averages(pooled) else 1.0)
 
 
 def _depth(stages: Sequence[_Stage], taps: frozenset[str]) -> int:

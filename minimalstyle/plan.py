@@ -216,18 +216,18 @@ def _style_bytes(network: Network, sizes: Sequence[Size], settings: Settings, ma
 
 
 def _forward_bytes(run: Pass) -> int:
-    """Memory of a pass that never goes backwards: its spare map is only used after a pooling."""
-    return _nbytes(vars(run)) + _spare_bytes(run) // 4
+    """Memory of a pass that never goes backwards."""
+    return _nbytes(vars(run)) + 4 * run._spare_size
 
 
 def _spare_bytes(run: Pass) -> int:
     """The spare maps, which are allocated at their first use.
 
-    There are two where a gradient above a pooling is in one of them already.
+    There are two where a pooled gradient in one of them goes on into another map.
     """
-    pooled = [run._pool(number) for number in range(len(run._stages))]
-    tapped = any(pool is not None and pool.name in run.taps for pool in pooled)
-    two = tapped or any(a is not None and b is not None for a, b in pairwise(pooled))
+    pooled = [run._pool(number) is not None for number in range(len(run._stages))]
+    kept = [stage.relu in run._features for stage in run._stages]
+    two = any(a and b for a, b in [*zip(pooled, kept, strict=True), *pairwise(pooled)])
     return 4 * run._spare_size * (2 if two else 1)
 
 

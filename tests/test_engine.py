@@ -10,7 +10,7 @@ import scipy.signal
 from conftest import off
 
 from minimalstyle import reference
-from minimalstyle.engine import maps, simd
+from minimalstyle.engine import maps, simd, winograd
 from minimalstyle.engine.product import COLUMNS
 from minimalstyle.engine.simd import LANES, load, store
 from minimalstyle.engine.taps import moments, squared_distance, tap
@@ -89,6 +89,13 @@ def check(vgg, image, other, names, rng, **options):
     assert of_gradient < GRADIENT, names
 
 
+@pytest.fixture(params=[4, 6], ids=["F(4x4)", "F(6x6)"])
+def tile(request, monkeypatch):
+    """Both sides of Winograd's tiles, whatever the number of filters."""
+    monkeypatch.setattr(winograd, "tile_side", lambda filters: request.param)
+    return request.param
+
+
 @pytest.fixture
 def draw(pooled_vgg, clear_image, random_image):
     """`draw(size, pooling, blocks, ones=())` -> network, an image, another image for targets."""
@@ -110,6 +117,7 @@ def tappable(vgg):
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.usefixtures("tile")
 def test_sizes(size, chain, pooling, draw, rng):
     vgg, image, other = draw(size, pooling, **CHAINS[chain])
     names = tappable(vgg)
@@ -120,6 +128,7 @@ def test_sizes(size, chain, pooling, draw, rng):
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("chain", WIDE)
 @pytest.mark.parametrize("size", [(16, 16), (18, 21), (33, 17)])
+@pytest.mark.usefixtures("tile")
 def test_many_channels(size, chain, pooling, draw, rng):
     vgg, image, other = draw(size, pooling, **WIDE[chain])
     names = [name for name in tappable(vgg) if name != "pool5"]  # nothing is left of 16 pixels
@@ -128,6 +137,7 @@ def test_many_channels(size, chain, pooling, draw, rng):
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("blocks", [((4, 6), (5,), (7,)), ((3,), (4, 5, 6))])
+@pytest.mark.usefixtures("tile")
 def test_every_combination_of_taps(blocks, pooling, draw, rng):
     """Also a pool as the deepest, taps on both sides of a pool, and the first layer alone."""
     vgg, image, other = draw((19, 22), pooling, blocks)
@@ -181,6 +191,7 @@ def convolve_relu(x, layer):
 @pytest.mark.parametrize("size", [(16, 16), (17, 22), (35, 19)])
 @pytest.mark.parametrize("ones", [(), ("conv1_2",)])
 @pytest.mark.parametrize("widths", [(1, 1, 1), (5, 7, 3), (64, 65, 8)])
+@pytest.mark.usefixtures("tile")
 def test_convolution_is_scipys_correlation(widths, ones, size, pooled_vgg, random_image):
     vgg = pooled_vgg((widths,), ones=ones)
     preprocess, *convolutions = (layer for layer in vgg.layers if isinstance(layer, Conv))
@@ -194,25 +205,53 @@ def test_convolution_is_scipys_correlation(widths, ones, size, pooled_vgg, rando
         assert off(seen[name], x) < FEATURES
 
 
-# Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", F(4x4, 3x3).
-B_T = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
+def published(tile):
+    """A^T, G and B^T of Lavin and Gray 2016, "Fast algorithms for convolutional neural networks".
+
+    Those of F(6x6, 3x3) are from the program that they published with it, wincnn.
+    """
+    if tile == 4:
+        A_T = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+        G = [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]
+        B_T = [
+            [4, 0, -5, 0, 1, 0],
+            [0, -4, -4, 1, 1, 0],
+            [0, 4, -4, -1, 1, 0],
+            [0, -2, -1, 2, 1, 0],
+            [0, 2, -1, -2, 1, 0],
+            [0, 4, 0, -5, 0, 1],
+        ]
+        return np.array(A_T), np.array(G) / 24, np.array(B_T)
+    points = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5]
+    A_T = [[*(x**i for x in points), float(i == 5)] for i in range(6)]
+    G = [
+        [90, 0, 0],
+        [-20, -20, -20],
+        [-20, 20, -20],
+        [1, 2, 4],
+        [1, -2, 4],
+        [64, 32, 16],
+        [64, -32, 16],
+        [0, 0, 90],
     ]
-)
-G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-G[0, 0] = 1 / 4
-A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+    B_T = [
+        [4, 0, -21, 0, 21, 0, -4, 0],
+        [0, 4, 4, -17, -17, 4, 4, 0],
+        [0, -4, 4, 17, -17, -4, 4, 0],
+        [0, 2, 1, -10, -5, 8, 4, 0],
+        [0, -2, 1, 10, -5, -8, 4, 0],
+        [0, 8, 16, -10, -20, 2, 4, 0],
+        [0, -8, 16, 10, -20, -2, 4, 0],
+        [0, -4, 0, 21, 0, -21, 0, 4],
+    ]
+    return np.array(A_T), np.array(G) / 90, np.array(B_T) / 4
 
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("ones", [(), ("conv1_2",)])
-def test_winograd_filters_are_the_published_ones(ones, backward, pooled_vgg, rng):
+def test_winograd_filters_are_the_published_ones(ones, backward, tile, pooled_vgg, rng):
+    A_T, G, B_T = published(tile)
+    side = tile + 2
     vgg = pooled_vgg(((40, 50),), ones=ones)
     filters = Network(vgg).filters(1, backward=backward)
     weight = next(layer.weight for layer in vgg.layers if layer.name == "conv1_2")
@@ -221,19 +260,23 @@ def test_winograd_filters_are_the_published_ones(ones, backward, pooled_vgg, rng
     if backward:
         weight = weight[::-1, ::-1].swapaxes(2, 3)
     inputs, outputs = weight.shape[2:]
-    panels = filters.data.reshape(6, 6, -1, filters.inputs, COLUMNS)
-    seen = panels.swapaxes(2, 3).reshape(6, 6, filters.inputs, -1)
+    panels = filters.data.reshape(side, side, -1, filters.inputs, COLUMNS)
+    seen = panels.swapaxes(2, 3).reshape(side, side, filters.inputs, -1)
     expected = np.einsum("ai,bj,ijco->abco", G, G, weight)
     assert off(seen[:, :, :inputs, :outputs], expected) < 1e-6
     assert not seen[:, :, inputs:].any()
     assert not seen[:, :, :, outputs:].any()
     # With these filters, A^T [U * (B^T d B)] A is the direct correlation of a tile.
-    d = rng.standard_normal((6, 6, inputs))
+    d = rng.standard_normal((side, side, inputs))
     V = np.einsum("ai,bj,ijc->abc", B_T, B_T, d)
     M = np.einsum("abco,abc->abo", seen[:, :, :inputs, :outputs], V)
-    tile = np.einsum("ai,bj,ijo->abo", A_T, A_T, M)
-    direct = reference.convolve(d, weight, 0.0)[1:5, 1:5]
-    assert off(tile, direct) < FEATURES
+    outcome = np.einsum("ai,bj,ijo->abo", A_T, A_T, M)
+    direct = reference.convolve(d, weight, 0.0)[1:-1, 1:-1]
+    assert off(outcome, direct) < FEATURES
+
+
+def test_many_filters_have_the_smaller_tiles():
+    assert [winograd.tile_side(c * d) for c, d in ((64, 64), (256, 256), (256, 512))] == [6, 6, 4]
 
 
 # --- Pooling: which pixel gets the gradient ------------------------------------------------------
@@ -386,6 +429,7 @@ def wide_vgg(pooled_vgg):
 
 
 @pytest.mark.parametrize("size", [(16, 301), (67, 61), (96, 96)])
+@pytest.mark.usefixtures("tile")
 def test_same_bits_for_any_number_of_threads(size, wide_vgg, random_image):
     image = random_image(*size)
     expected = all_bits(Network(wide_vgg, threads=1), image)

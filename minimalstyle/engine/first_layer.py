@@ -94,7 +94,9 @@ def convolve_relu(block, x, layer, y, scratch):
                         to[i] = nine[i]
             for p in range(0, channels, COLUMNS):
                 panel = address(layer.filters, p * TAPS)
-                multiply_panel(address(inputs, 0), panel, address(products, p), channels, pixels, TAPS)
+                multiply_panel(
+                    address(inputs, 0), panel, address(products, p), channels, pixels, TAPS
+                )
             at = (row + 1) * y.pitch + (left + 1) * channels
             for pixel in range(pixels):
                 for c in range(0, channels, LANES):

@@ -7,19 +7,18 @@ import numpy.typing as npt
 
 from .product import COLUMNS, ROWS
 
-__all__ = ["TILE", "Map", "clear_border", "empty", "inside", "padded_channels", "size"]
+__all__ = ["Map", "clear_border", "empty", "inside", "padded_channels", "size"]
 
 Floats = npt.NDArray[np.float32]
 
-TILE = 4  # Winograd F(4x4, 3x3) writes tiles of 4x4 pixels and reads 6x6
 _ALIGNMENT = 64  # a cache line
 
 
 class Map(NamedTuple):
     """A feature map of `height` x `width` pixels with `channels` values each, in flat memory.
 
-    One pixel of zeros stands above and left of it, and enough zeros right of and below it for
-    whole tiles, so that kernels need no case for the edge of the picture. Pixel (y, x) starts at
+    One pixel of zeros stands above and left of it, and six right of and below it, enough for
+    whole tiles: kernels need no case for the edge of the picture. Pixel (y, x) starts at
     `data[(y + 1) * pitch + (x + 1) * channels]`.
     """
 
@@ -36,7 +35,7 @@ def padded_channels(channels: int) -> int:
 
 
 def _pixels(length: int) -> int:
-    return -(-length // TILE) * TILE + 2
+    return length + 7
 
 
 def size(height: int, width: int, channels: int) -> int:

@@ -1,6 +1,12 @@
 """2x2 pooling after a ReLU. A byte per window keeps which of its pixels receive the gradient."""
 
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
 from .jit import inlined, kernel
+from .maps import Map
 from .simd import (
     LANES,
     load,
@@ -13,7 +19,20 @@ from .simd import (
     zero,
 )
 
-__all__ = ["max_window", "mean_window", "pool", "scatter_window", "unpool"]
+__all__ = ["Gradient", "max_window", "mean_window", "pool", "scatter_window", "unpool"]
+
+
+class Gradient(NamedTuple):
+    """Gradient of a map, or of what came of it by pooling.
+
+    With a `code`, each pixel that it names has `share` of the gradient of its window. The code of
+    a value of the pooled map is at the same index.
+    """
+
+    map: Map
+    code: npt.NDArray[np.uint8]
+    share: float
+
 
 # Flat saturated areas give exact ties, which the Winograd transforms round apart at random. An
 # earlier pixel therefore wins unless a later one is larger by more than the rounding.
@@ -21,7 +40,7 @@ TIE = 3e-5
 
 
 @inlined
-def max_window(window, z, at, code, at_code):
+def max_window(window, z, code, at):
     """Largest of four values, if positive, and the bit of the pixel that it came from."""
     v0, v1, v2, v3 = window
     one, two, four, eight = vector(1.0), vector(2.0), vector(4.0), vector(8.0)
@@ -37,11 +56,11 @@ def max_window(window, z, at, code, at_code):
     bottom = where_greater(v3, v2, v3, v2)
     largest = where_greater(bottom, top, bottom, top)
     store(z, at, where_greater(largest, zero(), largest, zero()))
-    store_bytes(code, at_code, where_greater(largest, zero(), bit, zero()))
+    store_bytes(code, at, where_greater(largest, zero(), bit, zero()))
 
 
 @inlined
-def mean_window(window, z, at, code, at_code):
+def mean_window(window, z, code, at):
     """Mean of the positive parts of four values, and the bits of the positive ones."""
     v0, v1, v2, v3 = window
     none = zero()
@@ -51,7 +70,7 @@ def mean_window(window, z, at, code, at_code):
     bits = bits + where_greater(v2, none, vector(4.0), none)
     bits = bits + where_greater(v3, none, vector(8.0), none)
     store(z, at, 0.25 * total)
-    store_bytes(code, at_code, bits)
+    store_bytes(code, at, bits)
 
 
 @inlined
@@ -70,7 +89,6 @@ def pool(row, y, average, z, code):
     for column in range(z.width):
         at = (2 * row + 1) * y.pitch + (2 * column + 1) * y.channels
         to = (row + 1) * z.pitch + (column + 1) * z.channels
-        to_code = (row * z.width + column) * z.channels
         for c in range(0, z.channels, LANES):
             window = (
                 load(y.data, at + c),
@@ -79,18 +97,18 @@ def pool(row, y, average, z, code):
                 load(y.data, at + y.pitch + y.channels + c),
             )
             if average:
-                mean_window(window, z.data, to + c, code, to_code + c)
+                mean_window(window, z.data, code, to + c)
             else:
-                max_window(window, z.data, to + c, code, to_code + c)
+                max_window(window, z.data, code, to + c)
 
 
 @kernel
-def unpool(row, dz, code, share, df):
+def unpool(row, gradient, df):
     """One row of windows of df, from the gradient of the pooled map."""
+    dz = gradient.map
     for column in range(dz.width):
         at = (row + 1) * dz.pitch + (column + 1) * dz.channels
         to = (2 * row + 1) * df.pitch + (2 * column + 1) * df.channels
-        at_code = (row * dz.width + column) * dz.channels
         for c in range(0, dz.channels, LANES):
-            value = share * load(dz.data, at + c)
-            scatter_window(value, code, at_code + c, df.data, to + c, df.pitch, df.channels)
+            value = gradient.share * load(dz.data, at + c)
+            scatter_window(value, gradient.code, at + c, df.data, to + c, df.pitch, df.channels)

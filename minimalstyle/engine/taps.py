@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _SUMS = 1 << 14  # of the second moment, that one block adds up in the cache
-_DEPTH = 64  # pixels whose features stay in the first-level cache meanwhile
+_DEPTH = 128  # pixels whose features stay in the cache meanwhile
 _CHUNK = 1 << 20  # values of a map between two partial sums
 _MOST_CHUNKS = 32
 _VALUES = 1 << 16  # values of a block of `squared_distance`
@@ -104,24 +104,32 @@ def _add_moments(block, f, sums):
     channels = f.channels
     pixels = f.height * (f.pitch // channels)  # the border between two rows adds nothing
     begin, end = chunk * pixels // sums.chunks, (chunk + 1) * pixels // sums.chunks
-    if group == 0:
-        for c in range(0, channels, LANES):
-            total = zero()
-            for pixel in range(begin, end):
-                total += load(f.data, f.pitch + pixel * channels + c)
-            store(sums.mean, chunk * channels + c, total)
     own = chunk * sums.groups * sums.rows * channels
     first = group * sums.rows
+    last = min(first + sums.rows, channels)
+    products = 0
+    for row in range(first, last, ROWS):
+        products += (channels - row // COLUMNS * COLUMNS) // COLUMNS
+    step = -(-channels // products)
     for start in range(begin, end, _DEPTH):
         depth = min(_DEPTH, end - start)
         pixel = f.pitch + start * channels
-        for row in range(first, min(first + sums.rows, channels), ROWS):
-            transposed = address(f.data, pixel + row)
+        more = start > begin
+        if group == 0:
+            for c in range(0, channels, LANES):
+                total = load(sums.mean, chunk * channels + c) if more else zero()
+                for k in range(depth):
+                    total = total + load(f.data, pixel + k * channels + c)
+                store(sums.mean, chunk * channels + c, total)
+        ahead = pixel + depth * channels
+        for row in range(first, last, ROWS):
+            a = address(f.data, pixel + row)
             for column in range(row // COLUMNS * COLUMNS, channels, COLUMNS):
-                columns = address(f.data, pixel + column)
+                b = address(f.data, pixel + column)
                 to = address(sums.second, own + row * channels + column)
-                more = start > begin
-                multiply(transposed, 1, channels, columns, channels, to, channels, depth, more)
+                soon = address(f.data, ahead)
+                ahead += depth * step
+                multiply(a, 1, channels, b, channels, to, channels, depth, more, soon, step)
 
 
 @kernel
@@ -130,12 +138,14 @@ def _finish_moments(block, f, sums, mean, second):
     channels = f.channels
     positions = f.height * f.width
     step = sums.groups * sums.rows * channels  # from one chunk to the next
-    for row in range(block * LANES, (block + 1) * LANES):
+    rows = range(block * LANES, (block + 1) * LANES)
+    for row in rows:
         total = 0.0
         for chunk in range(sums.chunks):
             total += sums.mean[chunk * channels + row]
         mean[row] = total / positions
-        for column in range(channels):
+    for column in range(channels):  # the outer loop, so that what is below the diagonal is near
+        for row in rows:
             at = min(row, column) * channels + max(row, column)
             total = 0.0
             for chunk in range(sums.chunks):

@@ -1,0 +1,185 @@
+"""The transforms of Winograd's F(4x4, 3x3) and F(6x6, 3x3), in one dimension and in two.
+
+A row of m outputs of a convolution with three weights g is `A^T [(G g) * (B^T d)]` for m + 2
+inputs d: both are polynomials, multiplied through their values at m + 1 points and at infinity
+(Lavin and Gray 2016, "Fast algorithms for convolutional neural networks"). The points are 0, 1,
+-1, 2, -2 and, for six outputs, 1/2 and -1/2. In two dimensions, the rows are transformed after the
+columns.
+
+Each transform takes and leaves a vector of channels at each of its places.
+"""
+
+from .jit import inlined
+from .simd import LANES, load, store
+
+__all__ = ["filter_transform", "input_transform", "output_transform"]
+
+# ------------------------------------------------- from `x[at + k * step]` to `y[to + k * to_step]`
+
+
+@inlined
+def _input_4(x, at, step, y, to, to_step):
+    """B^T d of F(4, 3)."""
+    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
+    a = d4 - 4.0 * d2
+    b = d3 - 4.0 * d1
+    c = d4 - d2
+    d = 2.0 * (d3 - d1)
+    store(y, to, 4.0 * d0 - 5.0 * d2 + d4)
+    store(y, to + to_step, a + b)
+    store(y, to + 2 * to_step, a - b)
+    store(y, to + 3 * to_step, c + d)
+    store(y, to + 4 * to_step, c - d)
+    store(y, to + 5 * to_step, 4.0 * d1 - 5.0 * d3 + d5)
+
+
+@inlined
+def _filter_4(x, at, step, y, to, to_step):
+    """G g of F(4, 3)."""
+    g0, g1, g2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    a = (-1.0 / 6.0) * (g0 + g2)
+    b = (1.0 / 24.0) * g0 + (1.0 / 6.0) * g2
+    c = (1.0 / 6.0) * g1
+    d = (1.0 / 12.0) * g1
+    store(y, to, 0.25 * g0)
+    store(y, to + to_step, a - c)
+    store(y, to + 2 * to_step, a + c)
+    store(y, to + 3 * to_step, b + d)
+    store(y, to + 4 * to_step, b - d)
+    store(y, to + 5 * to_step, g2)
+
+
+@inlined
+def _output_4(x, at, step, y, to, to_step):
+    """A^T m of F(4, 3)."""
+    m0, m1, m2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    m3, m4, m5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
+    a = m1 + m2
+    b = m1 - m2
+    c = m3 + m4
+    d = m3 - m4
+    store(y, to, m0 + a + c)
+    store(y, to + to_step, b + 2.0 * d)
+    store(y, to + 2 * to_step, a + 4.0 * c)
+    store(y, to + 3 * to_step, b + 8.0 * d + m5)
+
+
+@inlined
+def _input_6(x, at, step, y, to, to_step):
+    """B^T d of F(6, 3)."""
+    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
+    d6, d7 = load(x, at + 6 * step), load(x, at + 7 * step)
+    a = d2 - 4.25 * d4 + d6
+    b = d1 - 4.25 * d3 + d5
+    c = 0.25 * d2 - 1.25 * d4 + d6
+    d = 0.5 * d1 - 2.5 * d3 + 2.0 * d5
+    e = 4.0 * d2 - 5.0 * d4 + d6
+    f = 2.0 * d1 - 2.5 * d3 + 0.5 * d5
+    store(y, to, d0 - d6 + 5.25 * (d4 - d2))
+    store(y, to + to_step, a + b)
+    store(y, to + 2 * to_step, a - b)
+    store(y, to + 3 * to_step, c + d)
+    store(y, to + 4 * to_step, c - d)
+    store(y, to + 5 * to_step, e + f)
+    store(y, to + 6 * to_step, e - f)
+    store(y, to + 7 * to_step, d7 - d1 + 5.25 * (d3 - d5))
+
+
+@inlined
+def _filter_6(x, at, step, y, to, to_step):
+    """G g of F(6, 3)."""
+    g0, g1, g2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    a = (-2.0 / 9.0) * (g0 + g2)
+    b = (2.0 / 9.0) * g1
+    c = (1.0 / 90.0) * g0 + (2.0 / 45.0) * g2
+    d = (1.0 / 45.0) * g1
+    e = (32.0 / 45.0) * g0 + (8.0 / 45.0) * g2
+    f = (16.0 / 45.0) * g1
+    store(y, to, g0)
+    store(y, to + to_step, a - b)
+    store(y, to + 2 * to_step, a + b)
+    store(y, to + 3 * to_step, c + d)
+    store(y, to + 4 * to_step, c - d)
+    store(y, to + 5 * to_step, e + f)
+    store(y, to + 6 * to_step, e - f)
+    store(y, to + 7 * to_step, g2)
+
+
+@inlined
+def _output_6(x, at, step, y, to, to_step):
+    """A^T m of F(6, 3)."""
+    m0, m1, m2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    m3, m4, m5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
+    m6, m7 = load(x, at + 6 * step), load(x, at + 7 * step)
+    a = m1 + m2
+    b = m1 - m2
+    c = m3 + m4
+    d = m3 - m4
+    e = m5 + m6
+    f = m5 - m6
+    store(y, to, m0 + a + c + e)
+    store(y, to + to_step, b + 2.0 * d + 0.5 * f)
+    store(y, to + 2 * to_step, a + 4.0 * c + 0.25 * e)
+    store(y, to + 3 * to_step, b + 8.0 * d + 0.125 * f)
+    store(y, to + 4 * to_step, a + 16.0 * c + 0.0625 * e)
+    store(y, to + 5 * to_step, b + 32.0 * d + 0.03125 * f + m7)
+
+
+# ------------------------------------------------------------------------------ two dimensions
+
+
+@inlined
+def input_transform(tile, x, at, pitch, pixel, rows, v, to, plane):
+    """B^T d B of the inputs from `x[at]` on: the values at frequency f go to `v[to + f * plane]`.
+
+    Parameters
+    ----------
+    tile : int
+        4 or 6, the side of the outputs.
+    pitch, pixel : int
+        From one row of x to the next, and from one pixel.
+    rows : memory
+        What lies between the two passes.
+    """
+    if tile == 4:
+        for j in range(6):
+            _input_4(x, at + j * pixel, pitch, rows, j * LANES, 6 * LANES)
+        for i in range(6):
+            _input_4(rows, 6 * i * LANES, LANES, v, to + 6 * i * plane, plane)
+    else:
+        for j in range(8):
+            _input_6(x, at + j * pixel, pitch, rows, j * LANES, 8 * LANES)
+        for i in range(8):
+            _input_6(rows, 8 * i * LANES, LANES, v, to + 8 * i * plane, plane)
+
+
+@inlined
+def output_transform(tile, m, at, plane, rows, y):
+    """A^T M A of the values at `m[at + f * plane]`: `tile` rows of as many pixels, from `y[0]`."""
+    if tile == 4:
+        for j in range(6):
+            _output_4(m, at + j * plane, 6 * plane, rows, j * LANES, 6 * LANES)
+        for i in range(4):
+            _output_4(rows, 6 * i * LANES, LANES, y, 4 * i * LANES, LANES)
+    else:
+        for j in range(8):
+            _output_6(m, at + j * plane, 8 * plane, rows, j * LANES, 8 * LANES)
+        for i in range(6):
+            _output_6(rows, 8 * i * LANES, LANES, y, 6 * i * LANES, LANES)
+
+
+@inlined
+def filter_transform(tile, weight, at, step, rows, u, to, plane):
+    """G g G^T of the nine weights at `weight[at + k * step]`, to `u[to + f * plane]`."""
+    if tile == 4:
+        for j in range(3):
+            _filter_4(weight, at + j * step, 3 * step, rows, j * LANES, 3 * LANES)
+        for i in range(6):
+            _filter_4(rows, 3 * i * LANES, LANES, u, to + 6 * i * plane, plane)
+    else:
+        for j in range(3):
+            _filter_6(weight, at + j * step, 3 * step, rows, j * LANES, 3 * LANES)
+        for i in range(8):
+            _filter_6(rows, 3 * i * LANES, LANES, u, to + 8 * i * plane, plane)
