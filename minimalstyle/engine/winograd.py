@@ -40,10 +40,10 @@ class Filters(NamedTuple):
 def tile_side(filters: int) -> int:
     """The side of a tile, for input times output channels.
 
-    F(6x6) multiplies less, by a fifth, and rounds twice as much; where there are many filters,
-    their 64 values in place of 36 would take more time to read than that saves, and more memory.
+    F(6x6) multiplies less, by a fifth, and rounds twice as much. Where there are many filters, it
+    is not faster, for 64 values in place of 36 are to be read of each, and it takes more memory.
     """
-    return 6 if filters < 256 * 512 else 4
+    return 6 if filters < 256 * 256 else 4
 
 
 def empty_filters(inputs: int, outputs: int) -> Filters:
