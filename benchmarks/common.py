@@ -27,9 +27,6 @@ CONTENT = ROOT / "examples" / "neuschwanstein.jpg"
 STYLE = ROOT / "examples" / "starry_night.jpg"
 TV_WEIGHT = 1.0
 
-# Winograd F(4x4, 3x3) multiplies 36 times for 16 outputs, where the formula does 144 times.
-WINOGRAD = 36 / 16
-
 
 def cores() -> int:
     """Cores that this process may use."""
@@ -211,16 +208,18 @@ def convolutions(vgg: "VGG", height: int, width: int) -> list[ConvWork]:
 
 
 def evaluation_flops(vgg: "VGG", size: int) -> float:
-    """Additions and multiplications that no fast implementation with F(4x4) avoids.
+    """Additions and multiplications of Winograd's algorithm and of the losses.
 
-    The convolutions both ways, half of each symmetric Gram matrix, and its gradient; transforms
-    and elementwise work are not counted.
+    The convolutions both ways, each with the tiles that the engine takes for it, half of each
+    symmetric Gram matrix, and its gradient; transforms and elementwise work are not counted.
     """
+    from minimalstyle.engine.winograd import tile_side
     from minimalstyle.settings import Settings
 
     total = 0.0
     for i, conv in enumerate(convolutions(vgg, size, size)):
-        per_weight = 9 if i == 0 else WINOGRAD
+        tile = tile_side(conv.inputs * conv.outputs)
+        per_weight = 9 if i == 0 else (tile + 2) ** 2 / tile**2
         total += 2 * 2 * per_weight * conv.pixels * conv.inputs * conv.outputs
         if conv.relu in Settings().style_layers:
             total += conv.pixels * conv.outputs * (conv.outputs + 1)

@@ -52,7 +52,7 @@ Array = npt.NDArray[np.float64]
 # In a flat, saturated area all four pixels of a pooling window are equal. A fast convolution
 # rounds them apart in the seventh digit, and the plain maximum would then pick its winner at
 # random. So a later pixel wins only if it is larger by this share.
-TIE = 3e-5
+TIE = 5e-5
 
 
 # --- Layers -------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Gradient(NamedTuple):
 
 # Flat saturated areas give exact ties, which the Winograd transforms round apart at random. An
 # earlier pixel therefore wins unless a later one is larger by more than the rounding.
-TIE = 3e-5
+TIE = 5e-5
 
 
 @inlined

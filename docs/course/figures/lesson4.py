@@ -32,7 +32,7 @@ alive = reference.max_pool(direct)[0] > 0
 white = np.min(reference.window_pixels(np.floor(bright)), axis=(0, 3))[:, :, None] > 0
 moved = {
     "plain maximum": plain_winner(fast) != plain_winner(direct),
-    "larger by 3 in 100 000": reference.max_pool(fast)[1] != reference.max_pool(direct)[1],
+    "larger by 5 in 100 000": reference.max_pool(fast)[1] != reference.max_pool(direct)[1],
 }
 figure = Figure(figsize=(9, 2.3), layout="constrained")
 first, *others = figure.subplots(1, 3)
