@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from .engine.maps import Map
 from .engine.taps import squared_distance
@@ -103,14 +103,11 @@ class Gaussian(NamedTuple):
     energy: float
 
 
-_one_blas_thread = ThreadpoolController().wrap(limits=1, user_api="blas")  # always the same bits
-
-
-@_one_blas_thread
 def gaussian(mean: Floats, second: Floats) -> Gaussian:
     """The normal distribution with a mean (C,) and a second moment (C, C)."""
     m = mean.astype(np.float64)
-    values, vectors = np.linalg.eigh(second - np.outer(m, m))
+    with threadpool_limits(1, "blas"):  # always the same bits
+        values, vectors = np.linalg.eigh(second - np.outer(m, m))
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     rank = 1 + int(np.searchsorted(np.cumsum(values), _KEPT * values.sum()))
     root = (vectors[:, :rank] * np.sqrt(values[:rank])).astype(np.float32)
@@ -118,7 +115,6 @@ def gaussian(mean: Floats, second: Floats) -> Gaussian:
     return Gaussian(mean.astype(np.float32), root, trace, float(m @ m) + trace)
 
 
-@_one_blas_thread
 def wasserstein_loss(
     mean: Floats, second: Floats, target: Gaussian, positions: float
 ) -> tuple[float, Floats, Floats]:
@@ -147,9 +143,12 @@ def wasserstein_loss(
     Olkin and Pukelsheim 1982, "The distance between two random vectors with given dispersion
     matrices".
     """
+    from scipy.linalg import eigh  # it takes a while to import, which `--help` need not wait for
+
     root, offset = target.root, mean - target.mean
     projected = root.T @ mean
-    values, vectors = np.linalg.eigh(root.T @ second @ root - np.outer(projected, projected))
+    covariance = root.T @ second @ root - np.outer(projected, projected)
+    values, vectors = eigh(covariance, driver="evd", check_finite=False)  # twice as fast as NumPy's
     small = _SMOOTH * target.trace
     roots = np.sqrt(np.maximum(values, 0).astype(np.float64) + small**2)  # no infinite slope at 0
     trace = float(np.trace(second, dtype=np.float64) - np.vdot(mean, mean.astype(np.float64)))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from .border import Border, fold, pad
 from .engine import maps
@@ -228,11 +229,14 @@ class Objective:
         features = self._pass.forward(padded)
         self.terms = {"content": 0.0, "style": 0.0, "tv": 0.0}
         taps: dict[str, Tap] = {}
+        styles = self._styles_side_by_side(features) if not self._gradients else {}
         for name, f in features.items():
             matrix = shift = target = added = None
             factor = 0.0
             if name in self.style_layers:
-                value, matrix, shift, added = self._style(name, f)
+                value, matrix, shift, added = (
+                    self._style_by_regions(name, f) if self._gradients else (*styles[name], None)
+                )
                 self.terms["style"] += self.style_layers[name] * value
                 self.terms[f"style {name}"] = value
             if name in self.content_layers:
@@ -254,28 +258,48 @@ class Objective:
             gradient = fold(gradient, self.border, height, width)
         return loss, gradient
 
-    def _style(self, name: str, f: Map) -> tuple[float, Floats | None, Floats | None, Map | None]:
-        """Loss of a layer, and its gradient: matrix and shift, or with regions a map."""
+    def _styles_side_by_side(
+        self, features: Mapping[str, Map]
+    ) -> dict[str, tuple[float, Floats, Floats | None]]:
+        """Loss of each style layer, and the matrix and shift of its gradient.
+
+        The layers with most channels come first, each on a thread: LAPACK takes one core for one.
+        """
+        threads = self.network.threads
+        names = sorted(self.style_layers, key=lambda name: -features[name].channels)
+        sums = [moments(features[name], threads) for name in names]
+        found: dict[str, tuple[float, Floats, Floats | None]] = {}
+
+        def work(i: int) -> None:
+            f, (style,) = features[names[i]], self._styles[names[i]]
+            value, matrix, shift = _style_loss(*sums[i], style, f.height * f.width)
+            weight = np.float32(self.style_weight * self.style_layers[names[i]])
+            found[names[i]] = value, weight * matrix, None if shift is None else weight * shift
+
+        with threadpool_limits(1, "blas"):  # always the same bits
+            threads.run(work, len(names))
+        return found
+
+    def _style_by_regions(self, name: str, f: Map) -> tuple[float, None, None, Map]:
+        """Loss of a layer whose regions have a style each, and its gradient as a map."""
         threads = self.network.threads
         weight = np.float32(self.style_weight * self.style_layers[name])
         total = 0.0
+        gradient = self._gradients[name]
+        scaled = self._scaled.setdefault(f.data.size, maps.empty(*f[1:4]))
         for i, style in enumerate(self._styles[name]):
-            if style.weight is None:
-                sums = moments(f, threads)
-                value, matrix, shift = _style_loss(*sums, style, f.height * f.width)
-                return value, weight * matrix, None if shift is None else weight * shift, None
-            scaled = self._scaled.setdefault(f.data.size, maps.empty(*f[1:4]))
+            assert style.weight is not None
             sums = weighted_moments(f, style.weight, scaled, threads)
-            value, matrix, shift = _style_loss(*sums, style, style.positions)
+            with threadpool_limits(1, "blas"):
+                value, matrix, shift = _style_loss(*sums, style, style.positions)
             total += style.share * value
             factor = np.float32(style.share) * weight
-            gradient = self._gradients[name]
             if shift is not None:
                 shift *= factor
             add_weighted_gradient(
                 scaled, style.weight, factor * matrix, shift, i > 0, gradient, threads
             )
-        return total, None, None, self._gradients[name]
+        return total, None, None, gradient
 
 
 def _style_loss(
