@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 import common
 import numpy as np
 
-from minimalstyle import images
+from minimalstyle import images, losses
 from minimalstyle.layers import VGG, Conv, Relu
 from minimalstyle.onnx_io import load_vgg
-from minimalstyle.settings import Settings
+from minimalstyle.settings import PRESETS, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
+    Loss = Callable[[torch.Tensor], torch.Tensor]
+
 LAYOUTS = ("nchw", "channels_last")
+GRAM = Settings(**PRESETS["gram"])  # as `Objective` has it
 MISSING = "without PyTorch; to compare with it: pip install torch"
 
 
@@ -43,7 +48,7 @@ def require() -> Any:
 
 
 class PytorchObjective:
-    """`minimalstyle.Objective` with its default layers, in PyTorch.
+    """`minimalstyle.Objective` in PyTorch, for one style.
 
     Parameters
     ----------
@@ -52,6 +57,8 @@ class PytorchObjective:
     tv_weight : float
     pooling : {"max", "average"}, optional
         Instead of what the weights say.
+    settings : Settings
+        For the style loss, the layers and their weights.
     layout : {"nchw", "channels_last"}
     threads : int
     """
@@ -64,12 +71,12 @@ class PytorchObjective:
         style: np.ndarray,
         tv_weight: float = Settings.tv_weight,
         pooling: str | None = None,
+        settings: Settings = GRAM,
         layout: str = "nchw",
         threads: int | None = None,
     ) -> None:
         torch = self._torch = require()
         torch.set_num_threads(threads or common.cores())
-        settings = Settings()
         self.content_weight, self.style_weight = settings.content_weight, settings.style_weight
         self.tv_weight = tv_weight
         self.pooling = pooling
@@ -91,7 +98,8 @@ class PytorchObjective:
         }
         with torch.no_grad():
             features = self.features(self.tensor(style))
-            self._grams = {name: self._gram(features[name]) for name in self.style_layers}
+            make = self._gram_loss if settings.loss == "relative" else self._wasserstein_loss
+            self._styles = {name: make(features[name]) for name in self.style_layers}
             features = self.features(self.tensor(content))
             self._contents = {name: features[name].clone() for name in self.content_layers}
 
@@ -127,14 +135,37 @@ class PytorchObjective:
         planes = f.reshape(channels, -1)
         return planes @ planes.T / (height * width)
 
+    def _gram_loss(self, style: "torch.Tensor") -> "Loss":
+        """`losses.gram_loss` of features, for those of a style."""
+        target = self._gram(style)
+        energy = target.square().sum()
+        return lambda f: (self._gram(f) - target).square().sum() / energy
+
+    def _wasserstein_loss(self, style: "torch.Tensor") -> "Loss":
+        """`losses.wasserstein_loss` of features, for those of a style."""
+        torch = self._torch
+        gram, mean = self._gram(style), style.mean(dim=(0, 2, 3))
+        target = losses.gaussian(mean.numpy(), gram.numpy())
+        root = torch.from_numpy(target.root.copy())
+        aim = torch.from_numpy(target.mean)
+        small = (losses.SMOOTH * target.trace) ** 2
+
+        def loss(f: "torch.Tensor") -> "torch.Tensor":
+            second, mean = self._gram(f), f.mean(dim=(0, 2, 3))
+            projected = root.T @ mean
+            covariance = root.T @ second @ root - projected[:, None] * projected
+            values = torch.linalg.eigvalsh(covariance).clamp(min=0)
+            trace = second.diagonal().sum() - mean.square().sum()
+            roots = (values + small).sqrt().sum()
+            return ((mean - aim).square().sum() + trace + target.trace - 2 * roots) / target.energy
+
+        return loss
+
     def loss(self, x: "torch.Tensor") -> "torch.Tensor":
         """The weighted sum of all terms for an image (1, 3, H, W)."""
         features = self.features(x)
         style = sum(
-            share * (self._gram(features[name]) - gram).square().sum() / gram.square().sum()
-            for (name, share), gram in zip(
-                self.style_layers.items(), self._grams.values(), strict=True
-            )
+            share * self._styles[name](features[name]) for name, share in self.style_layers.items()
         ) / sum(self.style_layers.values())
         content = sum(
             share * (features[name] - target).square().sum() / target.square().sum()
@@ -202,6 +233,7 @@ def transfer(
         content=start,
         style=images.resize(painting, *size),
         pooling=Settings.pooling,
+        settings=Settings(),
         layout=layout,
         threads=threads,
     )

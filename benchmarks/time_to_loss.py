@@ -58,6 +58,7 @@ def faster_layout(width: int, height: int, threads: int) -> str:
             content=content,
             style=style,
             pooling=Settings.pooling,
+            settings=Settings(),
             layout=layout,
             threads=threads,
         )

@@ -243,7 +243,7 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
 
 def _preset_text(name: str) -> str:
     changes = PRESETS[name]
-    words = {"clean": "flat areas of pure colour", "gatys2016": "the paper's constants"}
+    words = {"gram": "Gram matrices, bolder and less pure", "gatys2016": "the paper's constants"}
     if name in words:
         return words[name]
     return " ".join(f"--{key} {value}" for key, value in changes.items()) or "as below"

@@ -27,7 +27,7 @@ __all__ = [
 Floats = npt.NDArray[np.float32]
 
 _KEPT = 0.99  # of the variance: what is left out is below the noise of float32 sums
-_SMOOTH = 3e-5  # of the variance: smaller deviations are noise, and their roots have no slope
+SMOOTH = 3e-5  # of the variance: smaller deviations are noise, and their roots have no slope
 
 
 def content_loss(f: Map, target: Map, energy: float, threads: Threads) -> tuple[float, float]:
@@ -149,7 +149,7 @@ def wasserstein_loss(
     projected = root.T @ mean
     covariance = root.T @ second @ root - np.outer(projected, projected)
     values, vectors = eigh(covariance, driver="evd", check_finite=False)  # twice as fast as NumPy's
-    small = _SMOOTH * target.trace
+    small = SMOOTH * target.trace
     roots = np.sqrt(np.maximum(values, 0).astype(np.float64) + small**2)  # no infinite slope at 0
     trace = float(np.trace(second, dtype=np.float64) - np.vdot(mean, mean.astype(np.float64)))
     value = float(offset @ offset) + trace + target.trace - 2.0 * float(roots.sum())

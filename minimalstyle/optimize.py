@@ -33,8 +33,8 @@ CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a
 SEGMENT = 30  # iterations between two checkpoints
 # Of the frequencies along each side, for a style transfer. The network hardly sees the finest:
 # along them the loss is fifty times flatter than where it is steepest (docs/choices.md).
-FREE = 0.75
-_EXPONENT = 0.35  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
+FREE = 0.85
+_EXPONENT = 0.2  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
 
 

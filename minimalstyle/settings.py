@@ -16,7 +16,7 @@ def _content_layers() -> dict[str, float]:
 
 
 def _style_layers() -> dict[str, float]:
-    return {"relu1_1": 4.0, "relu2_1": 4.0, "relu3_1": 3.0, "relu4_1": 2.0, "relu5_1": 1.0}
+    return {f"relu{block}_1": 4.0 ** (5 - block) for block in range(1, 6)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class Settings:
     pooling : {"max", "average", None}
         Instead of what the weights file says, unless None. Gatys et al. found averages to give
         better pictures.
-    loss : {"relative", "wasserstein", "gatys2016"}
-        Gram matrices, relative to their targets; the Wasserstein distance of means and
-        covariances, relative as well; or Gram matrices with the paper's constants (see
-        `Objective`).
+    loss : {"wasserstein", "relative", "gatys2016"}
+        The Wasserstein distance of the features' means and covariances, relative to what the
+        target alone would give; the difference of Gram matrices, relative as well; or Gram
+        matrices with the paper's constants (see `Objective`).
     border : {"zero", "reflect", "wrap"}
         What the network sees beyond the edge: nothing, the mirrored picture, or, so that the
         result tiles, its other side.
@@ -76,7 +76,7 @@ class Settings:
     iterations: int = 60
     scales: int | None = None
     content_weight: float = 1.0
-    style_weight: float = 20.0
+    style_weight: float = 70.0
     tv_weight: float = 2.0
     strength: float | None = None
     style_scale: float | tuple[float, ...] = 1.0
@@ -84,7 +84,7 @@ class Settings:
     content_layers: Mapping[str, float] = field(default_factory=_content_layers)
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
     pooling: Literal["max", "average"] | None = "average"
-    loss: Literal["relative", "wasserstein", "gatys2016"] = "relative"
+    loss: Literal["wasserstein", "relative", "gatys2016"] = "wasserstein"
     border: Literal["zero", "reflect", "wrap"] = "zero"
     preserve_color: Literal["off", "luminance", "match", "histogram"] = "off"
     init: str = "content"
@@ -156,7 +156,7 @@ _RANGES: dict[str, tuple[type, float, float]] = {
 }
 CHOICES = {
     "pooling": ("max", "average"),
-    "loss": ("relative", "wasserstein", "gatys2016"),
+    "loss": ("wasserstein", "relative", "gatys2016"),
     "border": ("zero", "reflect", "wrap"),
     "preserve_color": ("off", "luminance", "match", "histogram"),
 }
@@ -166,11 +166,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"size": 256, "iterations": 30},
     "default": {},
     "fine": {"size": 768, "iterations": 150},
-    # The layer weights of Crowson's style-transfer-pytorch, which has this loss as well.
-    "clean": {
-        "loss": "wasserstein",
-        "style_weight": 60.0,
-        "style_layers": {f"relu{block}_1": 4.0 ** (5 - block) for block in range(1, 6)},
+    "gram": {
+        "loss": "relative",
+        "style_weight": 20.0,
+        "style_layers": {
+            "relu1_1": 4.0,
+            "relu2_1": 4.0,
+            "relu3_1": 3.0,
+            "relu4_1": 2.0,
+            "relu5_1": 1.0,
+        },
     },
     # Gatys, Ecker and Bethge 2016, section 3: equations 1 and 4, w_l = 1/5 (equation 5), alpha/beta
     # = 1e-3 (equation 7, figure 3), average pooling, L-BFGS, from noise, at one size.

@@ -513,7 +513,7 @@ def test_help_and_version(capsys):
         assert found[0] == str(shown)
     for name, changes in PRESETS.items():
         assert f"{name}:" in text
-        if name not in ("clean", "gatys2016"):
+        if name not in ("gram", "gatys2016"):
             assert all(f"--{key} {value}" in text for key, value in changes.items())
 
 
@@ -607,5 +607,5 @@ def test_nobody_listens(here):
 
 
 def test_a_recipe_and_a_preset_are_one_too_many(fake, capsys):
-    assert run("castle.jpg waves.png --like waves.png --preset clean") == 2
+    assert run("castle.jpg waves.png --like waves.png --preset gram") == 2
     assert "--preset and --like" in capsys.readouterr().err

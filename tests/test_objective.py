@@ -8,6 +8,7 @@ import minimalstyle as ms
 from minimalstyle import reference
 from minimalstyle.layers import VGG
 from minimalstyle.network import Network
+from minimalstyle.settings import PRESETS
 
 CONTENT = {"relu2_1": 1.0, "relu1_2": 3.0}
 STYLE = {"relu1_1": 1.0, "pool1": 2.0, "relu2_1": 5.0}
@@ -83,7 +84,7 @@ def test_default_layers_of_the_true_network(pooling, network, photograph, pictur
     image = np.clip(content + np.random.default_rng(1).normal(0, 0.1, content.shape), 0, 1)
     pictures = {"content": content, "styles": [picture(style_file, 48, 40) / 255]}
     objective = ms.Objective(network, **pictures, tv_weight=0.5, pooling=pooling)
-    defaults = ms.Settings()
+    defaults = ms.Settings(**PRESETS["gram"])
     expected, expected_gradient = by_reference(
         pooled_by(pooling, network.vgg.layers),
         image,

@@ -75,7 +75,7 @@ def test_papers_constants():
 def test_presets_run(name, network, content_file, style_file):
     toy = {"size": 32, "iterations": 2, "weights": network}
     result = ms.stylize(content_file, style_file, preset=name, **toy)
-    assert result.report["settings"]["loss"] == PRESETS[name].get("loss", "relative")
+    assert result.report["settings"]["loss"] == PRESETS[name].get("loss", "wasserstein")
 
 
 def test_settings_override_the_preset():
