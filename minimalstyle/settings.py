@@ -30,7 +30,7 @@ class Settings:
     enlarge : bool
         Allow a result larger than the content picture.
     iterations : int
-        L-BFGS-B iterations at the full size; half of them at each coarser one.
+        L-BFGS-B iterations at the full size; a quarter of them at each coarser one.
     scales : int or None
         How many sizes, each half the next; None takes all from 192 pixels up.
     content_weight, style_weight, tv_weight : float
