@@ -23,7 +23,7 @@ from .events import Iterate
 from .network import Network, load_network
 from .noise import noise
 from .objective import Objective
-from .optimize import FREE, SEGMENT, Minimum, minimize
+from .optimize import EXPONENT, FREE, SEGMENT, Minimum, minimize
 from .progress import Progress
 from .regions import Region, at_size, regions
 from .saved import SavedRun
@@ -35,6 +35,8 @@ Float32 = npt.NDArray[np.float32]
 
 # Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
 _SMALLEST_SCALE = 192
+# Of the optimiser's variables where a photograph is painted on: its large shapes are there already.
+_PAINTED_EXPONENT = 0.2
 _COARSE = 4  # a coarser scale has 1/4 of the iterations: more hardly lower the final loss
 _SETTINGS = {field.name for field in fields(Settings)}
 
@@ -187,6 +189,7 @@ def stylize(
                 unit=objective.unit,
                 periodic=chosen.border == "wrap",
                 free=FREE,
+                exponent=_PAINTED_EXPONENT if _paints_content(chosen) else EXPONENT,
                 segment=chosen.segment,
                 state=saved.state if number == saved.scale else None,
                 on_state=saved.keep(number, objective, done),
@@ -434,6 +437,10 @@ def _start(inputs: _Inputs, size: tuple[int, int], settings: Settings) -> images
     return images.Picture(blend, sha256=digest)
 
 
+def _paints_content(settings: Settings) -> bool:
+    return settings.init == "content" and settings.beta > 0
+
+
 def _start_at(size: tuple[int, int], start: images.Picture, settings: Settings) -> Float32:
     """The start image at one size; where style is to be painted on the content, a little simpler.
 
@@ -441,7 +448,7 @@ def _start_at(size: tuple[int, int], start: images.Picture, settings: Settings) 
     it, by a median of 3x3 pixels, there are strokes in its place.
     """
     image = images.resize(start.rgb, *size)
-    if settings.beta == 0 or settings.init != "content":
+    if not _paints_content(settings):
         return image
     from scipy.ndimage import median_filter
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from .errors import WeightsError
 
-__all__ = ["CORRECTIONS", "FREE", "SEGMENT", "Minimum", "State", "minimize"]
+__all__ = ["CORRECTIONS", "EXPONENT", "FREE", "SEGMENT", "Minimum", "State", "minimize"]
 
 Image = npt.NDArray[np.float32]
 Variables = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ SEGMENT = 30  # iterations between two checkpoints
 # Of the frequencies along each side, for a style transfer. The network hardly sees the finest:
 # along them the loss is fifty times flatter than where it is steepest (docs/choices.md).
 FREE = 0.85
-_EXPONENT = 0.2  # of the fall with frequency: 0 is the pixels as they are, 1 smooths strokes away
+EXPONENT = 0.35  # of the fall of scales with frequency: 0 is the pixels, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
 
 
@@ -98,6 +98,7 @@ def minimize(
     unit: float = 1.0,
     periodic: bool = False,
     free: float = 1.0,
+    exponent: float = EXPONENT,
     segment: int | None = None,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
@@ -123,6 +124,8 @@ def minimize(
     free : float
         Share of the frequencies along each side that are variables, from the lowest up; finer waves
         stay as they are at the start. All of them where the image is periodic.
+    exponent : float
+        The scale of a variable falls with its frequency to this power.
     segment : int, optional
         The optimiser begins anew, without its corrections, after every so many iterations. That
         costs one or two hundredths of the loss (docs/choices.md), and there a run can be continued
@@ -144,7 +147,7 @@ def minimize(
     from scipy.optimize import minimize as scipy_minimize
     from threadpoolctl import threadpool_limits
 
-    spectrum = _Spectrum(start.shape, threads, periodic, free)
+    spectrum = _Spectrum(start.shape, threads, periodic, free, exponent)
     at = State(spectrum.all_variables(start)) if state is None else state
     variables = spectrum.begin(at.variables)
     restarts, history = at.restarts, list(at.history)
@@ -241,14 +244,21 @@ class _Spectrum:
     transpose): a cosine transform would change opposite sides of it independently.
     """
 
-    def __init__(self, shape: tuple[int, ...], threads: int, periodic: bool, free: float) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        threads: int,
+        periodic: bool,
+        free: float,
+        exponent: float,
+    ) -> None:
         self.shape, self.threads, self.periodic = shape, threads, periodic
         vertical, horizontal = (self._half_waves(length) for length in shape[:2])
         half_waves = np.hypot(
             vertical[:, None] * (max(shape[:2]) / shape[0]),
             horizontal[None, :] * (max(shape[:2]) / shape[1]),
         )
-        scale = np.maximum(half_waves, 2.0) ** -_EXPONENT  # nothing coarser than one wave
+        scale = np.maximum(half_waves, 2.0) ** -exponent  # nothing coarser than one wave
         scale = (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)[:, :, None]
         share = 1.0 if periodic else free
         rows, columns = (math.ceil(share * length) for length in shape[:2])
