@@ -14,6 +14,7 @@ from .engine.maps import Map
 from .engine.taps import squared_distance
 from .engine.threads import Threads
 from .engine.variation import total_variation
+from .errors import WeightsError
 
 __all__ = [
     "Gaussian",
@@ -104,7 +105,15 @@ class Gaussian(NamedTuple):
 
 
 def gaussian(mean: Floats, second: Floats) -> Gaussian:
-    """The normal distribution with a mean (C,) and a second moment (C, C)."""
+    """The normal distribution with a mean (C,) and a second moment (C, C).
+
+    Raises
+    ------
+    WeightsError
+        If they are not finite.
+    """
+    if not np.isfinite(second.sum()):
+        raise WeightsError("the features of the style are not finite: these weights are too large")
     m = mean.astype(np.float64)
     with threadpool_limits(1, "blas"):  # always the same bits
         values, vectors = np.linalg.eigh(second - np.outer(m, m))
@@ -148,6 +157,8 @@ def wasserstein_loss(
     root, offset = target.root, mean - target.mean
     projected = root.T @ mean
     covariance = root.T @ second @ root - np.outer(projected, projected)
+    if not np.isfinite(covariance.sum()):  # LAPACK would raise an error of its own, or never end
+        return np.nan, np.full_like(second, np.nan), np.full_like(mean, np.nan)
     values, vectors = eigh(covariance, driver="evd", check_finite=False)  # twice as fast as NumPy's
     small = SMOOTH * target.trace
     roots = np.sqrt(np.maximum(values, 0).astype(np.float64) + small**2)  # no infinite slope at 0

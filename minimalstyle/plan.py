@@ -156,9 +156,9 @@ def memory_needed(
 
     Notes
     -----
-    The embedded VGG-19 with two threads at 128, 256, 512 and 1024 pixels, each in a new process, from
-    two pictures of 1024 x 1024, took 779, 872, 1229 and 2425 MB at most; this says 792, 888, 1242 and
-    2598.
+    The embedded VGG-19 with two threads at 128, 256, 512 and 1024 pixels, each in a new process,
+    from two pictures of 1024 x 1024, took 779, 872, 1229 and 2425 MB at most; this says 792, 888,
+    1242 and 2598.
     """
     settings = settings or Settings()
     contents, styles = _layers(settings)

@@ -112,3 +112,15 @@ def test_defaults_paint(network, content_file, style_file):
     (scale,) = result.report["scales"]
     assert scale["loss"] < scale["history"][0] / 3
     assert scale["terms"]["content"] < 1
+
+
+def test_values_that_are_not_finite():
+    """They are an error where a run begins, and a loss that is not finite on its way."""
+    mean, second = np.ones(4, np.float32), 2 * np.eye(4, dtype=np.float32)
+    target = losses.gaussian(mean, second + 1)
+    for bad in (np.inf, np.nan):
+        broken = second.copy()
+        broken[1, 1] = bad
+        assert np.isnan(losses.wasserstein_loss(mean, broken, target, 9)[0])
+        with pytest.raises(ms.WeightsError, match="too large"):
+            losses.gaussian(mean, broken)

@@ -116,7 +116,7 @@ class Scratch(NamedTuple):
     planes: Floats  # V and M: frequency, tile, channel
     rows: Floats  # a tile between the two passes of a transform
     tile: Floats  # of one vector of channels: its outputs, or inputs that were pooled
-    features: Floats  # of `_tapped` tiles, pixel by pixel
+    features: Floats  # of up to `_TAPPED` pixels of whole tiles
     gradient: Floats  # of a tap there
 
 
