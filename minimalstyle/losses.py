@@ -112,7 +112,7 @@ def gaussian(mean: Floats, second: Floats) -> Gaussian:
     WeightsError
         If they are not finite.
     """
-    if not np.isfinite(second.sum()):
+    if not np.isfinite(second).all():
         raise WeightsError("the features of the style are not finite: these weights are too large")
     m = mean.astype(np.float64)
     with threadpool_limits(1, "blas"):  # always the same bits
@@ -154,11 +154,11 @@ def wasserstein_loss(
     """
     from scipy.linalg import eigh  # it takes a while to import, which `--help` need not wait for
 
+    if not np.isfinite(second).all():  # LAPACK would raise an error of its own, or never end
+        return np.nan, np.full_like(second, np.nan), np.full_like(mean, np.nan)
     root, offset = target.root, mean - target.mean
     projected = root.T @ mean
     covariance = root.T @ second @ root - np.outer(projected, projected)
-    if not np.isfinite(covariance.sum()):  # LAPACK would raise an error of its own, or never end
-        return np.nan, np.full_like(second, np.nan), np.full_like(mean, np.nan)
     values, vectors = eigh(covariance, driver="evd", check_finite=False)  # twice as fast as NumPy's
     small = SMOOTH * target.trace
     roots = np.sqrt(np.maximum(values, 0).astype(np.float64) + small**2)  # no infinite slope at 0
