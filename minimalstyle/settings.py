@@ -30,7 +30,8 @@ class Settings:
     enlarge : bool
         Allow a result larger than the content picture.
     iterations : int
-        L-BFGS-B iterations at the full size; a quarter of them at each coarser one.
+        L-BFGS-B iterations at the full size; a sixth of them at each coarser one, or half
+        where the start is not the content.
     scales : int or None
         How many sizes, each half the next; None takes all from 192 pixels up.
     content_weight, style_weight, tv_weight : float
