@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import MinimalstyleError, MinimalstyleWarning, UsageError, WeightsError
 from .files import beside, check_file, check_target, free
-from .settings import CHOICES, PRESETS, Settings
+from .settings import CHOICES, PRESETS, RECONSTRUCTION, Settings
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -184,12 +184,11 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     if command != "texture":
         add("enlarge", "allow --size above the size of CONTENT", action="store_true")
     add("iterations", f"at the full size (default: {default.iterations})", type=int, metavar="N")
-    add(
-        "scales",
-        "number of sizes, each half the next (default: all from 192 px)",
-        type=int,
-        metavar="N",
-    )
+    if command == "reconstruct":
+        default = Settings(**RECONSTRUCTION)
+    sizes = default.scales or "all from 192 px"
+    text = f"number of sizes, each half the next (default: {sizes})"
+    add("scales", text, type=int, metavar="N")
     if command == "stylize":
         add("strength", "0 to 100, less or more painting: 50 leaves the style weight", type=float)
         text = f"likeness to CONTENT (default: {default.content_weight:g})"

@@ -1,9 +1,10 @@
 """The method: neural style transfer in nine steps, coarse to fine.
 
 Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks". Where
-this differs from the paper: the losses are relative (see `losses`), the run goes through several
-image sizes, it starts from the content picture, pixels outside of [0, 1] cost something and are
-clipped at the end, and the optimiser works on cosine coefficients (see `optimize`).
+this differs from the paper: style is a Wasserstein distance in place of a difference of Gram
+matrices, the losses are relative (see `losses`), the run goes through several image sizes, it
+starts from the content picture, pixels outside of [0, 1] cost something and are clipped at the end,
+and the optimiser works on cosine coefficients (see `optimize`).
 """
 
 import math
@@ -27,7 +28,7 @@ from .optimize import EXPONENT, FREE, SEGMENT, Minimum, minimize
 from .progress import Progress
 from .regions import Region, at_size, regions
 from .saved import SavedRun
-from .settings import PRESETS, Settings
+from .settings import PRESETS, RECONSTRUCTION, Settings
 
 __all__ = ["Result", "reconstruct", "stylize", "texture"]
 
@@ -268,9 +269,7 @@ def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
 def reconstruct_settings(given: dict[str, Any], layer: str) -> dict[str, Any]:
     """The settings of a reconstruction: one content layer, no style, from noise."""
     return {
-        "init": "noise",
-        "tv_weight": 0.1,
-        "scales": 1,
+        **RECONSTRUCTION,
         **given,
         "style_weight": 0.0,
         "content_layers": {layer: 1.0},

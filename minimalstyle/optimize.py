@@ -3,10 +3,11 @@
 The variables are the coefficients of the image's cosine transform (DCT-II, orthonormal), each
 divided by a scale that falls with its frequency: `image = D'(s c)`. A step that is equally long in
 all variables then changes large shapes more than single pixels, as the spectrum of natural images
-falls, too. Against the pixels themselves as variables this saves a third of the evaluations, and
-the fine wavy pattern that the early steps leave otherwise does not appear (docs/choices.md). The
-idea is the Fourier parametrisation of Olah, Mordvintsev and Schubert 2017, "Feature
-visualization"; cosines instead of waves, because most pictures do not repeat at their border.
+falls, too. Against the pixels themselves as variables the loss falls faster, early and from noise
+above all, and the fine wavy pattern that those steps leave otherwise does not appear
+(docs/choices.md). The idea is the Fourier parametrisation of Olah, Mordvintsev and Schubert 2017,
+"Feature visualization"; cosines instead of waves, because most pictures do not repeat at their
+border.
 
 A box for the pixels is no box for these variables, so a penalty on what leaves [0, 1] takes the
 place of L-BFGS-B's bounds, which would also cost three times the time beside the evaluations.
@@ -32,7 +33,7 @@ Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
 CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
 SEGMENT = 30  # iterations between two checkpoints
 # Of the frequencies along each side, for a style transfer. The network hardly sees the finest:
-# along them the loss is fifty times flatter than where it is steepest (docs/choices.md).
+# along them the loss is more than thirty times flatter than where it is steepest (docs/choices.md).
 FREE = 0.85
 EXPONENT = 0.35  # of the fall of scales with frequency: 0 is the pixels, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]

@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 from .errors import UsageError
 
-__all__ = ["CHOICES", "PRESETS", "Settings", "check_weights", "strength_to_factor"]
+__all__ = [
+    "CHOICES",
+    "PRESETS",
+    "RECONSTRUCTION",
+    "Settings",
+    "check_weights",
+    "strength_to_factor",
+]
 
 
 def _content_layers() -> dict[str, float]:
@@ -192,6 +199,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "iterations": 300,
     },
 }
+
+RECONSTRUCTION: dict[str, Any] = {"init": "noise", "tv_weight": 0.1, "scales": 1}
 
 
 def _check_number(name: str, value: object, kind: type, low: float, high: float) -> None:

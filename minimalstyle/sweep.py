@@ -105,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--force", action="store_true", help="overwrite an existing file")
     add("--size", type=int, default=256, help="longer side of a picture (default: %(default)s)")
     iterations = Settings().iterations
-    add("--iterations", type=int, default=iterations, help="at each size (default: %(default)s)")
+    add(
+        "--iterations", type=int, default=iterations, help="at the full size (default: %(default)s)"
+    )
     add("--debug", action="store_true", help="show where in the program an error came from")
     return parser
 
