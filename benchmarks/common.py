@@ -213,13 +213,15 @@ def evaluation_flops(vgg: "VGG", size: int) -> float:
     The convolutions both ways, each with the tiles that the engine takes for it, half of each
     symmetric Gram matrix, and its gradient; transforms and elementwise work are not counted.
     """
-    from minimalstyle.engine.winograd import tile_side
+    from minimalstyle.engine.maps import padded_channels
+    from minimalstyle.engine.tiles import tiling
     from minimalstyle.settings import Settings
 
     total = 0.0
     for i, conv in enumerate(convolutions(vgg, size, size)):
-        tile = tile_side(conv.inputs * conv.outputs)
-        per_weight = 9 if i == 0 else (tile + 2) ** 2 / tile**2
+        side = round(conv.pixels**0.5)
+        tiles = tiling(side, side, *map(padded_channels, (conv.inputs, conv.outputs)), 1)
+        per_weight = 9 if i == 0 else tiles.frequencies / tiles.tile**2
         total += 2 * 2 * per_weight * conv.pixels * conv.inputs * conv.outputs
         if conv.relu in Settings().style_layers:
             total += conv.pixels * conv.outputs * (conv.outputs + 1)

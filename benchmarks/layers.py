@@ -42,6 +42,7 @@ class Recorder:
         self.rows: dict[tuple[Any, ...], Row] = {}
         self.phase = "losses"
         self.round = 0
+        self._before = 0.0  # seconds of what prepares the next call
         self._run = network.threads.run
         network.threads.run = self.run  # type: ignore[method-assign]
         at = network.at
@@ -76,13 +77,17 @@ class Recorder:
         self._run(kernel, blocks, *arguments, **more)
         seconds = time.perf_counter() - start
         name = getattr(kernel, "__name__", str(kernel)).strip("_")
+        if name == "transform_group":  # the first half of a convolution
+            self._before += seconds
+            return
+        seconds, self._before = seconds + self._before, 0.0
         filters = shape = None
         gram_flops = 0.0
         for argument in arguments:
             if hasattr(argument, "inputs") and hasattr(argument, "outputs"):
-                frequencies = argument.data.size / (argument.inputs * argument.outputs)
-                tile = round(frequencies**0.5) - 2  # F(4x4, 3x3) has 6x6 frequencies
-                filters = (argument.data.ctypes.data, frequencies / tile**2)
+                which = argument.data.ctypes.data
+            elif hasattr(argument, "frequencies"):
+                filters = (which, argument.frequencies / argument.tile**2)
             elif hasattr(argument, "pitch") and shape is None:
                 shape = (argument.height, argument.width, argument.channels)
             elif getattr(argument, "matrix", np.empty(0)).size and shape is not None:

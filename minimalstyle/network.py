@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from .engine import first_layer, maps, winograd
 from .engine.maps import Map
-from .engine.pooling import Gradient, pool, unpool
+from .engine.pooling import pool, unpool
 from .engine.product import ROWS
 from .engine.taps import Tap, tap, tap_gradient
 from .engine.threads import Threads
+from .engine.tiles import Source, Tiling, tiling
 from .errors import UsageError, WeightsError
 from .layers import VGG, Conv, Pool, Relu
 from .onnx_io import load_vgg
@@ -153,27 +154,24 @@ class Network:
         return Pass(self, height, width, frozenset(taps), pooling or self.pooling)
 
     def filters(self, stage: int, *, backward: bool) -> winograd.Filters:
-        """Filters of a stage in the Winograd domain, transformed at their first use."""
+        """Filters of a stage as its convolution needs them, prepared at their first use."""
         with self._lock:
             if (stage, backward) not in self._filters:
                 weight = self.stages[stage].convolution.weight
-                self._filters[stage, backward] = self._transform(weight, backward)
+                self._filters[stage, backward] = self._prepare(weight, backward)
             return self._filters[stage, backward]
 
-    def _transform(self, weight: Floats, backward: bool) -> winograd.Filters:
+    def _prepare(self, weight: Floats, backward: bool) -> winograd.Filters:
         if backward:  # the gradient flows through flipped filters, from outputs to inputs
             weight = weight[::-1, ::-1].transpose(0, 1, 3, 2)
         inputs, outputs = (maps.padded_channels(count) for count in weight.shape[2:])
-        if weight.shape == (3, 3, inputs, outputs):
-            wide = np.ascontiguousarray(weight)
-        else:  # channels up to whole panels, and a 1x1 filter as the centre of a 3x3 one
-            wide = np.zeros((3, 3, inputs, outputs), np.float32)
+        if weight.shape != (3, 3, inputs, outputs):
+            # Channels up to whole panels, and a 1x1 filter as the centre of a 3x3 one.
+            filled = np.zeros((3, 3, inputs, outputs), np.float32)
             where = slice(None) if len(weight) == 3 else slice(1, 2)
-            wide[where, where, : weight.shape[2], : weight.shape[3]] = weight
-        filters = winograd.empty_filters(inputs, outputs)
-        panels = outputs // winograd.COLUMNS
-        self.threads.run(winograd.transform_filters, panels, wide.reshape(-1), filters)
-        return filters
+            filled[where, where, : weight.shape[2], : weight.shape[3]] = weight
+            weight = filled
+        return winograd.filters(weight, self.threads)
 
 
 def _stages(vgg: VGG) -> list[_Stage]:
@@ -232,9 +230,10 @@ class Pass:
         self._codes: list[npt.NDArray[np.uint8]] = []
         self._biases: list[Floats] = []
         self._sizes: list[tuple[int, int, int]] = []  # of each stage before its pooling
-        self._tilings: list[winograd.Tiling] = []  # of its convolution, forward and backward
-        convolutions: list[tuple[winograd.Tiling, int, int]] = []  # but for the first
-        inputs = spare = 0
+        self._tilings: list[Tiling] = []  # of its convolution, forward and backward
+        convolutions: list[tuple[Tiling, int, int]] = []  # but for the first
+        threads = network.threads.number
+        inputs, spare = maps.padded_channels(3), 0
         shape = (height, width)
         for i, stage in enumerate(self._stages):
             channels = maps.padded_channels(stage.convolution.weight.shape[3])
@@ -244,10 +243,11 @@ class Pass:
             self._biases.append(bias)
             size = (*shape, channels)
             self._sizes.append(size)
-            filters = inputs * channels
-            self._tilings.append(winograd.tiling(*shape, filters, network.threads.number))
+            self._tilings.append(tiling(*shape, inputs, channels, threads))
             if i > 0:
                 convolutions.append((self._tilings[i], inputs, channels))
+                if self._tilings[i].wide and self._stages[i - 1].relu in taps:  # `_tap_as_map`
+                    spare = max(spare, maps.size(*self._sizes[i - 1]))
             inputs = channels
             pooled = self._pool(i)
             if pooled is None or stage.relu in taps or i == 0:
@@ -272,8 +272,8 @@ class Pass:
         self._spare_size = spare
         rows = first_layer.scratch(width, self._sizes[0][2]).size
         rows = max(rows, *((size[1] + ROWS) * size[2] for size in self._sizes))
-        self._scratch = [winograd.scratch(convolutions) for _ in range(network.threads.number)]
-        self._rows = [maps.aligned(rows) for _ in range(network.threads.number)]
+        self._scratch = winograd.scratch(convolutions, threads)
+        self._rows = [maps.aligned(rows) for _ in range(threads)]
         self._image = maps.empty(height, width, 3)
 
     def _pool(self, stage: int) -> Pool | None:
@@ -330,21 +330,12 @@ class Pass:
                 kept = self._features.get(pooled.name)
                 z = kept or self._spare((height // 2, width // 2, channels), x)
             if i > 0:
-                filters = self.network.filters(i, backward=False)
-                tiling = self._tilings[i]
-                common = (x, filters, self._biases[i], tiling)
+                source, bias = Source(x, _NO_CODE, 1.0), self._biases[i]
                 if stage.relu in self._features:
-                    run(winograd.convolve_relu, tiling.blocks, *common, y, scratch=self._scratch)
+                    self._convolve(i, False, winograd.convolve_relu, source, bias, y)
                 else:
-                    run(
-                        winograd.convolve_relu_pool,
-                        tiling.blocks,
-                        *common,
-                        average,
-                        z,
-                        self._codes[i],
-                        scratch=self._scratch,
-                    )
+                    kernel = winograd.convolve_relu_pool
+                    self._convolve(i, False, kernel, source, bias, average, z, self._codes[i])
             if pooled is not None and stage.relu in self._features:
                 run(pool, z.height, y, average, z, self._codes[i])
             y = z
@@ -359,7 +350,7 @@ class Pass:
         """
         run = self.network.threads.run
         nothing = tap()
-        gradient: Gradient | None = None  # with respect to what the stage's convolution gives
+        gradient: Source | None = None  # with respect to what the stage's convolution gives
         for i in reversed(range(len(self._stages))):
             stage, pooled = self._stages[i], self._pool(i)
             here = taps.get(stage.relu, nothing)
@@ -370,7 +361,7 @@ class Pass:
                     continue
                 below = self._spare(self._sizes[i], gradient.map)
                 run(unpool, gradient.map.height, gradient, below)
-                gradient = Gradient(below, _NO_CODE, 1.0)
+                gradient = Source(below, _NO_CODE, 1.0)
                 if stage.relu in taps:
                     run(
                         tap_gradient,
@@ -396,8 +387,10 @@ class Pass:
                     scratch=self._rows,
                 )
             else:
-                self._convolve_back(i + 1, winograd.backward_relu, gradient, features, here)
-            gradient = Gradient(features, _NO_CODE, 1.0)
+                if self._tilings[i + 1].wide and here.matrix.size > 0:
+                    here = self._tap_as_map(i, features, here, gradient.map)
+                self._convolve(i + 1, True, winograd.backward_relu, gradient, features, here)
+            gradient = Source(features, _NO_CODE, 1.0)
         assert gradient is not None
         image = np.empty((self.height, self.width, 3), np.float32)
         run(
@@ -410,15 +403,37 @@ class Pass:
         )
         return image
 
-    def _convolve_back(
-        self, i: int, kernel: Callable[..., None], gradient: Gradient, *arguments: Any
+    def _convolve(
+        self, i: int, backward: bool, kernel: Callable[..., None], source: Source, *arguments: Any
     ) -> None:
-        """Run `kernel` with the gradient of what the convolution of stage `i` gives."""
-        filters, tiling = self.network.filters(i, backward=True), self._tilings[i]
-        run = self.network.threads.run
-        run(kernel, tiling.blocks, gradient, filters, tiling, *arguments, scratch=self._scratch)
+        """Run `kernel` with the convolution of stage `i`, or with the way back through it."""
+        filters = self.network.filters(i, backward=backward)
+        winograd.convolve(
+            self.network.threads,
+            kernel,
+            source,
+            filters,
+            self._tilings[i],
+            *arguments,
+            scratch=self._scratch,
+        )
 
-    def _through_pool(self, i: int, pooled: Pool, gradient: Gradient | None, here: Tap) -> Gradient:
+    def _tap_as_map(self, i: int, features: Map, here: Tap, busy: Map) -> Tap:
+        """The gradient of a tap, made while all of its features are there."""
+        added = self._spare(self._sizes[i], busy)
+        self.network.threads.run(
+            tap_gradient,
+            features.height,
+            features,
+            here,
+            False,
+            False,
+            added,
+            scratch=self._rows,
+        )
+        return tap(added=added)
+
+    def _through_pool(self, i: int, pooled: Pool, gradient: Source | None, here: Tap) -> Source:
         """The gradient of a pooled map, that of its tap included."""
         features = self._features.get(pooled.name)
         height, width, channels = self._sizes[i]
@@ -426,7 +441,7 @@ class Pass:
         assert busy is not None
         above = self._spare((height // 2, width // 2, channels), busy)
         if gradient is not None:
-            self._convolve_back(i + 1, winograd.backward_plain, gradient, above)
+            self._convolve(i + 1, True, winograd.backward_plain, gradient, above)
         if features is not None:
             self.network.threads.run(
                 tap_gradient,
@@ -438,7 +453,7 @@ class Pass:
                 above,
                 scratch=self._rows,
             )
-        return Gradient(above, self._codes[i], 0.25 if self._averages(pooled) else 1.0)
+        return Source(above, self._codes[i], 0.25 if self._averages(pooled) else 1.0)
 
 
 def _depth(stages: Sequence[_Stage], taps: frozenset[str]) -> int:

@@ -6,7 +6,7 @@ which systems take no memory yet. Time is that of a small picture, scaled by pix
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +16,8 @@ import numpy as np
 
 from . import method
 from .border import Border, margin
-from .engine import winograd
 from .engine.maps import padded_channels
+from .engine.winograd import size_of_filters
 from .images import fit
 from .layers import Conv
 from .network import Network, Pass
@@ -40,8 +40,8 @@ __all__ = [
 
 Size = tuple[int, int]  # (width, height) in pixels
 
-# Python, the libraries and the compiled kernels: 215 MB, in the run that compiles them 290.
-_BASE = 250 * 10**6
+# Python, the libraries and the compiled kernels: 270 MB, in the run that compiles them 330.
+_BASE = 280 * 10**6
 # Bytes for each variable of the optimiser besides the corrections: vectors of L-BFGS-B and scipy.
 _OPTIMIZER = 190
 # Bytes for each value of the picture: the cosine transform, the start image, the picture so far.
@@ -157,8 +157,8 @@ def memory_needed(
     Notes
     -----
     The embedded VGG-19 with two threads at 128, 256, 512 and 1024 pixels, each in a new process,
-    from two pictures of 1024 x 1024, took 779, 872, 1229 and 2425 MB at most; this says 792, 888,
-    1242 and 2598.
+    from two pictures of 1024 x 1024, took 520, 610, 945 and 2248 MB at most; this says 527, 624,
+    978 and 2335.
     """
     settings = settings or Settings()
     contents, styles = _layers(settings)
@@ -224,11 +224,16 @@ def _forward_bytes(run: Pass) -> int:
 def _spare_bytes(run: Pass) -> int:
     """The spare maps, which are allocated at their first use.
 
-    There are two where a pooled gradient in one of them goes on into another map.
+    There are two where a pooled gradient in one of them goes on into another map, or past one.
     """
     pooled = [run._pool(number) is not None for number in range(len(run._stages))]
     kept = [stage.relu in run._features for stage in run._stages]
-    two = any(a and b for a, b in [*zip(pooled, kept, strict=True), *pairwise(pooled)])
+    beside = [
+        stage.relu in run.taps and tiling.wide and above
+        for stage, tiling, above in zip(run._stages, run._tilings[1:], pooled[1:], strict=False)
+    ]
+    two = any(beside)
+    two |= any(a and b for a, b in [*zip(pooled, kept, strict=True), *pairwise(pooled)])
     return 4 * run._spare_size * (2 if two else 1)
 
 
@@ -237,21 +242,27 @@ def _map_bytes(run: Pass, name: str) -> int:
 
 
 def _filter_bytes(network: Network, run: Pass) -> int:
-    """The transformed filters, forwards and backwards, but for the first layer's."""
+    """The filters, forwards and backwards, but for the first layer's."""
     total = 0
     for stage in network.stages[1 : len(run._stages)]:
         inputs, outputs = (padded_channels(c) for c in stage.convolution.weight.shape[2:])
-        total += 2 * winograd.empty_filters(inputs, outputs).data.nbytes
+        total += 2 * 4 * size_of_filters(inputs, outputs)
     return total
 
 
 def _nbytes(held: Any) -> int:
     """Memory of all arrays in an object's attributes and in what these hold."""
+    return sum({id(array): array.nbytes for array in _arrays(held)}.values())
+
+
+def _arrays(held: Any) -> Iterator[np.ndarray]:
     if isinstance(held, np.ndarray):
-        return held.nbytes
-    if isinstance(held, dict):
-        return sum(map(_nbytes, held.values()))
-    return sum(map(_nbytes, held)) if isinstance(held, (list, tuple)) else 0
+        yield held
+    elif isinstance(held, dict):
+        yield from _arrays(list(held.values()))
+    elif isinstance(held, (list, tuple)):
+        for item in held:
+            yield from _arrays(item)
 
 
 def largest_size(

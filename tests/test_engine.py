@@ -10,8 +10,9 @@ import scipy.signal
 from conftest import off
 
 from minimalstyle import reference
-from minimalstyle.engine import maps, simd, winograd
-from minimalstyle.engine.product import COLUMNS
+from minimalstyle.engine import maps, simd, tiles, winograd
+from minimalstyle.engine.jit import kernel
+from minimalstyle.engine.product import COLUMNS, ROWS
 from minimalstyle.engine.simd import LANES, load, store
 from minimalstyle.engine.taps import moments, squared_distance, tap
 from minimalstyle.engine.threads import Threads
@@ -89,11 +90,14 @@ def check(vgg, image, other, names, rng, **options):
     assert of_gradient < GRADIENT, names
 
 
-@pytest.fixture(params=[4, 6], ids=["F(4x4)", "F(6x6)"])
-def tile(request, monkeypatch):
-    """Both sides of Winograd's tiles, whatever the number of filters."""
-    monkeypatch.setattr(winograd, "tile_side", lambda filters: request.param)
-    return request.param
+@pytest.fixture(params=["narrow", "wide F(4x4)", "wide F(6x6)"])
+def way(request, monkeypatch):
+    """Each way of a convolution, whatever the number of filters, and in small groups of tiles."""
+    wide, tile = request.param != "narrow", 4 if "4" in request.param else 6
+    monkeypatch.setattr(tiles, "WIDE", 0 if wide else 1 << 40)
+    monkeypatch.setattr(tiles, "wide_tile", lambda height, width: tile)
+    monkeypatch.setattr(tiles, "_WIDE_GROUP", {4: 24, 6: 16})
+    return wide, tile
 
 
 @pytest.fixture
@@ -117,7 +121,7 @@ def tappable(vgg):
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
-@pytest.mark.usefixtures("tile")
+@pytest.mark.usefixtures("way")
 def test_sizes(size, chain, pooling, draw, rng):
     vgg, image, other = draw(size, pooling, **CHAINS[chain])
     names = tappable(vgg)
@@ -128,7 +132,7 @@ def test_sizes(size, chain, pooling, draw, rng):
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("chain", WIDE)
 @pytest.mark.parametrize("size", [(16, 16), (18, 21), (33, 17)])
-@pytest.mark.usefixtures("tile")
+@pytest.mark.usefixtures("way")
 def test_many_channels(size, chain, pooling, draw, rng):
     vgg, image, other = draw(size, pooling, **WIDE[chain])
     names = [name for name in tappable(vgg) if name != "pool5"]  # nothing is left of 16 pixels
@@ -137,7 +141,7 @@ def test_many_channels(size, chain, pooling, draw, rng):
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("blocks", [((4, 6), (5,), (7,)), ((3,), (4, 5, 6))])
-@pytest.mark.usefixtures("tile")
+@pytest.mark.usefixtures("way")
 def test_every_combination_of_taps(blocks, pooling, draw, rng):
     """Also a pool as the deepest, taps on both sides of a pool, and the first layer alone."""
     vgg, image, other = draw((19, 22), pooling, blocks)
@@ -191,7 +195,7 @@ def convolve_relu(x, layer):
 @pytest.mark.parametrize("size", [(16, 16), (17, 22), (35, 19)])
 @pytest.mark.parametrize("ones", [(), ("conv1_2",)])
 @pytest.mark.parametrize("widths", [(1, 1, 1), (5, 7, 3), (64, 65, 8)])
-@pytest.mark.usefixtures("tile")
+@pytest.mark.usefixtures("way")
 def test_convolution_is_scipys_correlation(widths, ones, size, pooled_vgg, random_image):
     vgg = pooled_vgg((widths,), ones=ones)
     preprocess, *convolutions = (layer for layer in vgg.layers if isinstance(layer, Conv))
@@ -249,7 +253,8 @@ def published(tile):
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("ones", [(), ("conv1_2",)])
-def test_winograd_filters_are_the_published_ones(ones, backward, tile, pooled_vgg, rng):
+def test_winograd_filters_are_the_published_ones(ones, backward, way, pooled_vgg, rng):
+    wide, tile = way
     A_T, G, B_T = published(tile)
     side = tile + 2
     vgg = pooled_vgg(((40, 50),), ones=ones)
@@ -260,7 +265,8 @@ def test_winograd_filters_are_the_published_ones(ones, backward, tile, pooled_vg
     if backward:
         weight = weight[::-1, ::-1].swapaxes(2, 3)
     inputs, outputs = weight.shape[2:]
-    panels = filters.data.reshape(side, side, -1, filters.inputs, COLUMNS)
+    data = transformed(filters, tile) if wide else filters.data
+    panels = data.reshape(side, side, -1, filters.inputs, COLUMNS)
     seen = panels.swapaxes(2, 3).reshape(side, side, filters.inputs, -1)
     expected = np.einsum("ai,bj,ijco->abco", G, G, weight)
     assert off(seen[:, :, :inputs, :outputs], expected) < 1e-6
@@ -275,8 +281,41 @@ def test_winograd_filters_are_the_published_ones(ones, backward, tile, pooled_vg
     assert off(outcome, direct) < FEATURES
 
 
-def test_many_filters_have_the_smaller_tiles():
-    assert [winograd.tile_side(c * d) for c, d in ((64, 64), (128, 256), (256, 256))] == [6, 6, 4]
+@kernel
+def transform_panel(panel, filters, tile, rows, u):
+    plane = filters.inputs * filters.outputs
+    for row in range(tile + 2):
+        at = (row * (tile + 2) * filters.outputs + panel * COLUMNS) * filters.inputs
+        to = simd.address(u, at)
+        winograd._transform_filters(filters, panel, tile, row, rows, to, plane)
+
+
+def transformed(filters, tile):
+    u = maps.aligned((tile + 2) ** 2 * filters.inputs * filters.outputs)
+    for panel in range(filters.outputs // COLUMNS):
+        transform_panel(panel, filters, tile, maps.aligned(3 * LANES), u)
+    return u
+
+
+def test_wide_tiles_are_those_that_multiply_less():
+    """36 multiplications for a tile of 16 pixels, or 64 for one of 36; and few filters to make."""
+    sides = [16, 32, 64, 66, 128]
+    chosen = [tiles.tiling(side, side, 512, 512, 2).tile for side in sides]
+    assert chosen == [4, 4, 6, 6, 6]
+    assert [tiles.is_wide(*c) for c in ((64, 64), (128, 256), (256, 256))] == [False, False, True]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 17, 40])
+@pytest.mark.parametrize("size", [(1, 1), (9, 11), (64, 64), (61, 200)])
+@pytest.mark.parametrize("channels", [(32, 32), (64, 128), (256, 256), (512, 256)])
+def test_every_tile_is_in_one_block_of_one_group(channels, size, threads):
+    tiling = tiles.tiling(*size, *channels, threads)
+    assert tiling.block % ROWS == 0
+    assert tiling.group % tiling.block == 0
+    assert tiling.tiles == -(-size[0] // tiling.tile) * tiling.columns
+    assert tiling.columns == -(-size[1] // tiling.tile)
+    if tiling.wide:
+        assert min(channels) // COLUMNS * (tiling.group // tiling.block) >= threads
 
 
 # --- Pooling: which pixel gets the gradient ------------------------------------------------------
@@ -429,7 +468,7 @@ def wide_vgg(pooled_vgg):
 
 
 @pytest.mark.parametrize("size", [(16, 301), (67, 61), (96, 96)])
-@pytest.mark.usefixtures("tile")
+@pytest.mark.usefixtures("way")
 def test_same_bits_for_any_number_of_threads(size, wide_vgg, random_image):
     image = random_image(*size)
     expected = all_bits(Network(wide_vgg, threads=1), image)

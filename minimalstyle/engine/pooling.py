@@ -1,12 +1,6 @@
 """2x2 pooling after a ReLU. A byte per window keeps which of its pixels receive the gradient."""
 
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
-
 from .jit import inlined, kernel
-from .maps import Map
 from .simd import (
     LANES,
     load,
@@ -19,19 +13,7 @@ from .simd import (
     zero,
 )
 
-__all__ = ["Gradient", "max_window", "mean_window", "pool", "scatter_window", "unpool"]
-
-
-class Gradient(NamedTuple):
-    """Gradient of a map, or of what came of it by pooling.
-
-    With a `code`, each pixel that it names has `share` of the gradient of its window. The code of
-    a value of the pooled map is at the same index.
-    """
-
-    map: Map
-    code: npt.NDArray[np.uint8]
-    share: float
+__all__ = ["max_window", "mean_window", "pool", "scatter_window", "unpool"]
 
 
 # Flat saturated areas give exact ties, which the Winograd transforms round apart at random. An
@@ -103,12 +85,12 @@ def pool(row, y, average, z, code):
 
 
 @kernel
-def unpool(row, gradient, df):
+def unpool(row, source, df):
     """One row of windows of df, from the gradient of the pooled map."""
-    dz = gradient.map
+    dz = source.map
     for column in range(dz.width):
         at = (row + 1) * dz.pitch + (column + 1) * dz.channels
         to = (2 * row + 1) * df.pitch + (2 * column + 1) * df.channels
         for c in range(0, dz.channels, LANES):
-            value = gradient.share * load(dz.data, at + c)
-            scatter_window(value, gradient.code, at + c, df.data, to + c, df.pitch, df.channels)
+            value = source.share * load(dz.data, at + c)
+            scatter_window(value, source.code, at + c, df.data, to + c, df.pitch, df.channels)

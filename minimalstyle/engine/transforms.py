@@ -9,10 +9,31 @@ columns.
 Each transform takes and leaves a vector of channels at each of its places.
 """
 
+import numpy as np
+
 from .jit import inlined
 from .simd import LANES, load, store
 
-__all__ = ["filter_transform", "input_transform", "output_transform"]
+__all__ = ["filter_row_transform", "input_transform", "output_transform"]
+
+# G, for a single row of frequencies at a time.
+_G_4 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+_G_6 = (
+    np.array(
+        [
+            [90, 0, 0],
+            [-20, -20, -20],
+            [-20, 20, -20],
+            [1, 2, 4],
+            [1, -2, 4],
+            [64, 32, 16],
+            [64, -32, 16],
+            [0, 0, 90],
+        ]
+    )
+    / 90
+)
+_G_4, _G_6 = _G_4.astype(np.float32), _G_6.astype(np.float32)
 
 # ------------------------------------------------- from `x[at + k * step]` to `y[to + k * to_step]`
 
@@ -171,15 +192,15 @@ def output_transform(tile, m, at, plane, rows, y):
 
 
 @inlined
-def filter_transform(tile, weight, at, step, rows, u, to, plane):
-    """G g G^T of the nine weights at `weight[at + k * step]`, to `u[to + f * plane]`."""
+def filter_row_transform(tile, row, weight, at, step, rows, u, to, plane):
+    """One row of G g G^T of the nine weights at `weight[at + k * step]`, to `u[to + f * plane]`."""
+    g = _G_4 if tile == 4 else _G_6
+    for j in range(3):
+        w0 = load(weight, at + j * step)
+        w1 = load(weight, at + (3 + j) * step)
+        w2 = load(weight, at + (6 + j) * step)
+        store(rows, j * LANES, g[row, 0] * w0 + g[row, 1] * w1 + g[row, 2] * w2)
     if tile == 4:
-        for j in range(3):
-            _filter_4(weight, at + j * step, 3 * step, rows, j * LANES, 3 * LANES)
-        for i in range(6):
-            _filter_4(rows, 3 * i * LANES, LANES, u, to + 6 * i * plane, plane)
+        _filter_4(rows, 0, LANES, u, to, plane)
     else:
-        for j in range(3):
-            _filter_6(weight, at + j * step, 3 * step, rows, j * LANES, 3 * LANES)
-        for i in range(8):
-            _filter_6(rows, 3 * i * LANES, LANES, u, to + 8 * i * plane, plane)
+        _filter_6(rows, 0, LANES, u, to, plane)

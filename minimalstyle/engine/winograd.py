@@ -5,115 +5,90 @@ Summed over the input channels, the product becomes a small matrix product for e
 (m + 2)^2 "frequencies", with a quarter of the multiplications of the direct sum for m = 4 and a
 fifth for m = 6. The backward pass is the same with flipped and transposed filters.
 
-Each kernel handles one block of tiles: transform the inputs (V), multiply with the transformed
-filters (M), transform the products back, and finish the values while they are still in the cache.
+Each kernel does a unit of that work (`tiles`): it multiplies transformed inputs (V) with
+transformed filters (U), transforms the products (M) back, and finishes the values while they are
+still in the cache.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .jit import inlined, kernel
 from .maps import Floats, aligned
-from .pooling import max_window, mean_window, scatter_window
-from .product import COLUMNS, ROWS, multiply_panel
-from .simd import CACHE_LINE, LANES, address, load, prefetch, store, where_greater, zero
+from .pooling import max_window, mean_window
+from .product import COLUMNS, ROWS, multiply, multiply_panel
+from .simd import LANES, address, load, prefetch, store, where_greater, zero
 from .taps import affine_gradient
-from .transforms import filter_transform, input_transform, output_transform
+from .threads import Threads
+from .tiles import UNITS, Source, Tiling, is_wide, transform_tiles
+from .transforms import filter_row_transform, output_transform
 
 # ------------------------------------------------------------------------------------- filters
 
 
 class Filters(NamedTuple):
-    """Filters in the Winograd domain: for each frequency, panels of COLUMNS output channels.
+    """Filters as the products need them, in panels of COLUMNS output channels.
 
-    `data[((frequency * outputs / COLUMNS + panel) * inputs + c) * COLUMNS + j]`.
+    Narrow ones are in the Winograd domain, U = G g G^T:
+    `data[((frequency * panels + panel) * inputs + c) * COLUMNS + j]`. Wide ones are as they are:
+    `data[((panel * inputs + c) * 9 + 3 * row + column) * COLUMNS + j]`.
     """
 
     data: Floats
     inputs: int
     outputs: int
-    tile: int  # side of the outputs, m
 
 
-def tile_side(filters: int) -> int:
-    """The side of a tile, for input times output channels.
+def filters(weight: Floats, threads: Threads) -> Filters:
+    """Prepare filters, (3, 3, inputs, outputs) with the channels filled up to whole panels."""
+    inputs, outputs = weight.shape[2:]
+    plain = Filters(aligned(weight.size), inputs, outputs)
+    panels = plain.data.reshape(-1, inputs, 9, COLUMNS)
+    for tap in range(9):
+        of_tap = weight[tap // 3, tap % 3].reshape(inputs, -1, COLUMNS)
+        panels[:, :, tap] = of_tap.transpose(1, 0, 2)
+    if is_wide(inputs, outputs):
+        return plain
+    transformed = Filters(aligned(64 * inputs * outputs), inputs, outputs)
+    threads.run(_keep_transformed, len(panels), plain, transformed)
+    return transformed
 
-    F(6x6) multiplies less, by a fifth, and rounds twice as much. Where there are many filters, it
-    is not faster, for 64 values in place of 36 are to be read of each, and it takes more memory.
-    """
-    return 6 if filters < 256 * 256 else 4
 
-
-def empty_filters(inputs: int, outputs: int) -> Filters:
-    """Memory for the transformed filters of `inputs` to `outputs` (padded) channels."""
-    tile = tile_side(inputs * outputs)
-    return Filters(aligned(_frequencies(tile) * inputs * outputs), inputs, outputs, tile)
-
-
-def _frequencies(tile: int) -> int:
-    return (tile + 2) ** 2
+def size_of_filters(inputs: int, outputs: int) -> int:
+    """float32 values that `filters` keeps for so many (padded) channels."""
+    return (9 if is_wide(inputs, outputs) else 64) * inputs * outputs
 
 
 @kernel
-def transform_filters(block, weight, filters):
-    """G g G^T for one panel of output channels of `weight`, flat (3, 3, inputs, outputs)."""
-    inputs, outputs = filters.inputs, filters.outputs
-    rows = np.empty(3 * (filters.tile + 2) * LANES, np.float32)
-    for c in range(inputs):
-        for half in range(0, COLUMNS, LANES):
-            at = c * outputs + block * COLUMNS + half
-            to = (block * inputs + c) * COLUMNS + half
-            plane = inputs * outputs
-            filter_transform(filters.tile, weight, at, plane, rows, filters.data, to, plane)
+def _transform_filters(filters, panel, tile, row, rows, u, plane):
+    """One row of frequencies of G g G^T for a panel, to `u[f * plane + c * COLUMNS + j]`."""
+    for c in range(filters.inputs):
+        at = (panel * filters.inputs + c) * 9 * COLUMNS
+        for j in range(0, COLUMNS, LANES):
+            to = c * COLUMNS + j
+            filter_row_transform(tile, row, filters.data, at + j, COLUMNS, rows, u, to, plane)
 
 
-# --------------------------------------------------------------------------- a block of tiles
+@kernel
+def _keep_transformed(panel, filters, transformed):
+    plane = filters.inputs * filters.outputs
+    rows = np.empty(3 * LANES, np.float32)
+    for row in range(8):
+        at = row * 8 * plane + panel * filters.inputs * COLUMNS
+        u = address(transformed.data, at)
+        _transform_filters(filters, panel, 6, row, rows, u, plane)
 
 
-class Tiling(NamedTuple):
-    """Which tiles of a map make up a block. What a tile becomes does not depend on its block."""
-
-    tile: int
-    columns: int
-    tiles: int
-    block: int
-
-    @property
-    def blocks(self) -> int:
-        return -(-self.tiles // self.block)
-
-
-# Tiles of a block: V and M of a frequency stay in the cache, and filters of F(4x4), which do not,
-# are read once for more tiles.
-_MOST_TILES = {4: 132, 6: 40}
-
-
-def tiling(height: int, width: int, filters: int, threads: int) -> Tiling:
-    """Equal blocks, as many for each thread.
-
-    Parameters
-    ----------
-    height, width : int
-        Of the map.
-    filters : int
-        Input times output channels of the convolution.
-    threads : int
-    """
-    tile = tile_side(filters)
-    rows, columns = -(-height // tile), -(-width // tile)
-    tiles = rows * columns
-    blocks = -(-tiles // _MOST_TILES[tile])
-    blocks = -(-blocks // threads) * threads
-    block = -(-tiles // blocks)
-    return Tiling(tile, columns, tiles, -(-block // ROWS) * ROWS)
+# -------------------------------------------------------------------------------------- memory
 
 
 class Scratch(NamedTuple):
-    """Memory of one thread for one block."""
+    """Memory of one thread for its unit of work, and what all threads share."""
 
-    planes: Floats  # V and M: frequency, tile, channel
+    planes: Floats  # V and M, or U and M of a wide convolution: frequency, tile, channel
+    shared: Floats  # V of a group of tiles of a wide convolution
     rows: Floats  # a tile between the two passes of a transform
     tile: Floats  # of one vector of channels: its outputs, or inputs that were pooled
     features: Floats  # of up to `_TAPPED` pixels of whole tiles
@@ -124,149 +99,189 @@ _PADDING = 16  # floats between frequencies, so that they do not compete for the
 _TAPPED = 96  # pixels whose features and tap gradient stay in the cache
 
 
-def _plane_size(tiling: Tiling, inputs: int, outputs: int) -> int:
-    """Floats from one frequency to the next in the scratch memory."""
-    return tiling.block * max(inputs, outputs) + _PADDING
+def scratch(convolutions: Iterable[tuple[Tiling, int, int]], threads: int) -> list[Scratch]:
+    """Scratch of each thread for convolutions with these tilings, input and output channels."""
+    planes = shared = channels = 0
+    for tiling, *both in convolutions:
+        side, most = tiling.tile + 2, max(both)
+        if tiling.wide:
+            own = side * most * COLUMNS + side**2 * (tiling.block * COLUMNS + _PADDING)
+            shared = max(shared, side**2 * (tiling.group * most + _PADDING))
+        else:
+            own = (side**2 + 1) * (tiling.block * most + _PADDING)
+            channels = max(channels, most)
+        planes = max(planes, own)
+    for_all = aligned(shared)
+    return [
+        Scratch(
+            aligned(planes),
+            for_all,
+            aligned(64 * LANES),
+            aligned(100 * LANES),
+            aligned(_TAPPED * channels),
+            aligned(_TAPPED * channels),
+        )
+        for _ in range(threads)
+    ]
 
 
-_plane = inlined(_plane_size)
+# ------------------------------------------------------------------------------------ products
 
 
-def scratch(layers: Sequence[tuple[Tiling, int, int]]) -> Scratch:
-    """Scratch for convolutions with these tilings, input and output (padded) channels."""
-    planes = ((_frequencies(layer[0].tile) + 1) * _plane_size(*layer) for layer in layers)
-    channels = max((max(inputs, outputs) for _, inputs, outputs in layers), default=0)
-    return Scratch(
-        aligned(max(planes, default=0)),
-        aligned(64 * LANES),
-        aligned(100 * LANES),
-        aligned(_TAPPED * channels),
-        aligned(_TAPPED * channels),
-    )
+class _Products(NamedTuple):
+    """M of `tiles` tiles from `first` on, for the output channels from `begin` to before `end`.
 
-
-@inlined
-def _prefetch(data, at, pitch, rows, pixels):
-    """Ask for `pixels` vectors of values from `at` on in each of `rows` rows.
-
-    The processor foresees steps along a row, not those from row to row. Asked for while the tile
-    before is in work, in as many parts as it has vectors of channels, values arrive in time: that
-    halves the time of the transforms.
+    Frequency f, tile t and channel c are at `data[f * plane + t * row + c - begin]`.
     """
-    for row in range(rows):
-        for i in range(0, pixels * LANES, CACHE_LINE):
-            prefetch(data, at + row * pitch + i)
+
+    data: Any
+    plane: int
+    row: int
+    first: int
+    tiles: int
+    begin: int
+    end: int
 
 
 @kernel
-def _transform_inputs(x, tiling, first, tiles, scratch, plane):
-    """V of `tiles` tiles of a map."""
-    tile, inputs = tiling.tile, x.channels
-    v = address(scratch.planes, plane)
-    for t in range(tiles):
-        top = tile * ((first + t) // tiling.columns)
-        left = tile * ((first + t) % tiling.columns)
-        corner = top * x.pitch + left * inputs
-        next_tile = corner + (tile + 2) * inputs  # but for the two columns that both share
-        for c in range(0, inputs, LANES):
-            _prefetch(x.data, next_tile + tile * c, x.pitch, tile + 2, tile)
-            at, to = corner + c, t * inputs + c
-            input_transform(tile, x.data, at, x.pitch, inputs, scratch.rows, v, to, plane)
-
-
-@kernel
-def _transform_unpooled(gradient, tiling, first, tiles, scratch, plane):
-    """V of `tiles` tiles of the gradient below a pooling, which is written nowhere else."""
-    z = gradient.map
-    tile, inputs = tiling.tile, z.channels
-    side = tile + 4  # in whole windows; those at the edge reach beyond the inputs of the tile
-    pitch = side * LANES
-    v = address(scratch.planes, plane)
-    for t in range(tiles):
-        top = tile // 2 * ((first + t) // tiling.columns)
-        left = tile // 2 * ((first + t) % tiling.columns)
-        corner = top * z.pitch + left * inputs
-        next_tile = corner + side // 2 * inputs
-        for c in range(0, inputs, LANES):
-            _prefetch(z.data, next_tile + tile // 2 * c, z.pitch, side // 2, tile // 2)
-            for i in range(side // 2):
-                for j in range(side // 2):
-                    at = corner + i * z.pitch + j * inputs + c
-                    value = gradient.share * load(z.data, at)
-                    to = 2 * i * pitch + 2 * j * LANES
-                    scatter_window(value, gradient.code, at, scratch.tile, to, pitch, LANES)
-            at, to = pitch + LANES, t * inputs + c
-            input_transform(tile, scratch.tile, at, pitch, LANES, scratch.rows, v, to, plane)
-
-
-@kernel
-def _multiply(filters, tiles, scratch, plane):
-    """M = V U for `tiles` tiles.
+def _narrow_products(number, source, filters, tiling, scratch):
+    """M = V U for a block of tiles, from the map on.
 
     M of a frequency takes the place of V of the frequency before: half the memory stays in the
     cache more easily.
     """
     inputs, outputs = filters.inputs, filters.outputs
+    first = number * tiling.block
+    tiles = min(tiling.block, tiling.tiles - first)
+    plane = tiling.block * max(inputs, outputs) + _PADDING
     m, v = address(scratch.planes, 0), address(scratch.planes, plane)
-    for f in range((filters.tile + 2) ** 2):
+    transform_tiles(source, tiling, first, tiles, scratch, v, plane)
+    for f in range((tiling.tile + 2) ** 2):
         for p in range(0, outputs, COLUMNS):
             u = address(filters.data, (f * outputs + p) * inputs)
             to = address(m, f * plane + p)
             multiply_panel(address(v, f * plane), u, to, outputs, tiles, inputs)
+    return _Products(m, plane, outputs, first, tiles, 0, outputs)
 
 
 @kernel
-def _backward_products(gradient, filters, tiling, first, tiles, scratch, plane):
-    if gradient.code.size > 0:
-        _transform_unpooled(gradient, tiling, first, tiles, scratch, plane)
-    else:
-        _transform_inputs(gradient.map, tiling, first, tiles, scratch, plane)
-    _multiply(filters, tiles, scratch, plane)
-
-
-# ------------------------------------------------------------------------------------ kernels
+def _transform_group(number, start, tiles, source, tiling, scratch):
+    """V of `UNITS` of the `tiles` tiles from `start` on."""
+    inputs = source.map.channels
+    skipped = number * UNITS
+    v = address(scratch.shared, skipped * inputs)
+    own = min(UNITS, tiles - skipped)
+    plane = tiling.group * inputs + _PADDING
+    transform_tiles(source, tiling, start + skipped, own, scratch, v, plane)
 
 
 @kernel
-def convolve_relu(block, x, filters, bias, tiling, y, scratch):
+def _wide_products(number, start, filters, tiling, scratch):
+    """M = V U for a panel of output channels and a block of the group of tiles from `start` on."""
+    inputs, side = filters.inputs, tiling.tile + 2
+    panels = filters.outputs // COLUMNS
+    panel = number % panels
+    skipped = number // panels * tiling.block
+    first = start + skipped
+    tiles = min(tiling.block, tiling.tiles - first)
+    u, u_plane = address(scratch.planes, 0), inputs * COLUMNS
+    m, m_plane = address(scratch.planes, side * u_plane), tiling.block * COLUMNS + _PADDING
+    v, v_plane = address(scratch.shared, skipped * inputs), tiling.group * inputs + _PADDING
+    for row in range(side):
+        _transform_filters(filters, panel, tiling.tile, row, scratch.rows, u, u_plane)
+        for column in range(side):
+            f = row * side + column
+            of_u = address(u, column * u_plane)
+            for t in range(0, tiles, ROWS):
+                of_v = address(v, f * v_plane + t * inputs)
+                of_m = address(m, f * m_plane + t * COLUMNS)
+                soon = address(of_v, v_plane)
+                multiply(of_v, inputs, 1, of_u, COLUMNS, of_m, COLUMNS, inputs, False, soon, ROWS)
+    begin = panel * COLUMNS
+    return _Products(m, m_plane, COLUMNS, first, tiles, begin, begin + COLUMNS)
+
+
+@kernel
+def _products(number, start, source, filters, tiling, scratch):
+    if tiling.wide:
+        return _wide_products(number, start, filters, tiling, scratch)
+    return _narrow_products(number, source, filters, tiling, scratch)
+
+
+def convolve(
+    threads: Threads,
+    kernel: Callable[..., None],
+    source: Source,
+    filters: Filters,
+    tiling: Tiling,
+    *arguments: Any,
+    scratch: Sequence[Scratch],
+) -> None:
+    """Run one of the kernels below over the whole of its output.
+
+    Parameters
+    ----------
+    kernel : callable
+    arguments
+        What is its own, behind `tiling`.
+    scratch : sequence of Scratch
+        One for each thread.
+    """
+    for start in range(0, tiling.tiles, tiling.group):
+        tiles = min(tiling.group, tiling.tiles - start)
+        units = -(-tiles // tiling.block)
+        if tiling.wide:
+            parts = -(-tiles // UNITS)
+            threads.run(_transform_group, parts, start, tiles, source, tiling, scratch=scratch)
+            units *= filters.outputs // COLUMNS
+        own = start, source, filters, tiling
+        threads.run(kernel, units, *own, *arguments, scratch=scratch)
+
+
+# ------------------------------------------------------------------------------------- kernels
+
+
+@inlined
+def _prefetch_tile(data, at, pitch, pixel, tile):
+    """Ask for a vector of channels of each pixel of a tile, from `data[at]` on."""
+    for i in range(tile):
+        for j in range(tile):
+            prefetch(data, at + i * pitch + j * pixel)
+
+
+@kernel
+def convolve_relu(number, start, source, filters, tiling, bias, y, scratch):
     """y = max(x * g + bias, 0)."""
     tile = tiling.tile
-    first = block * tiling.block
-    tiles = min(tiling.block, tiling.tiles - first)
-    plane = _plane(tiling, filters.inputs, filters.outputs)
-    _transform_inputs(x, tiling, first, tiles, scratch, plane)
-    _multiply(filters, tiles, scratch, plane)
-    for t in range(tiles):
-        top = tile * ((first + t) // tiling.columns)
-        left = tile * ((first + t) % tiling.columns)
-        at = (top + 1) * y.pitch + (left + 1) * y.channels
-        m = t * filters.outputs
-        for c in range(0, y.channels, LANES):
-            _prefetch(y.data, at + tile * (y.channels + c), y.pitch, tile, tile)
-            output_transform(tile, scratch.planes, m + c, plane, scratch.rows, scratch.tile)
+    m = _products(number, start, source, filters, tiling, scratch)
+    for t in range(m.tiles):
+        top = tile * ((m.first + t) // tiling.columns)
+        left = tile * ((m.first + t) % tiling.columns)
+        corner = (top + 1) * y.pitch + (left + 1) * y.channels
+        for c in range(m.begin, m.end, LANES):
+            at = corner + c
+            _prefetch_tile(y.data, at + tile * y.channels, y.pitch, y.channels, tile)
+            product = t * m.row + c - m.begin
+            output_transform(tile, m.data, product, m.plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(tile, y.height - top)):
                 for j in range(min(tile, y.width - left)):
                     value = load(scratch.tile, (tile * i + j) * LANES) + b
                     value = where_greater(value, zero(), value, zero())
-                    store(y.data, at + i * y.pitch + j * y.channels + c, value)
+                    store(y.data, at + i * y.pitch + j * y.channels, value)
 
 
 @kernel
-def convolve_relu_pool(block, x, filters, bias, tiling, average, z, code, scratch):
+def convolve_relu_pool(number, start, source, filters, tiling, bias, average, z, code, scratch):
     """z = pool(max(x * g + bias, 0)); `code` keeps which pixels of a window get its gradient."""
     tile = tiling.tile
-    first = block * tiling.block
-    tiles = min(tiling.block, tiling.tiles - first)
-    plane = _plane(tiling, filters.inputs, filters.outputs)
-    _transform_inputs(x, tiling, first, tiles, scratch, plane)
-    _multiply(filters, tiles, scratch, plane)
-    for t in range(tiles):
-        top = tile // 2 * ((first + t) // tiling.columns)
-        left = tile // 2 * ((first + t) % tiling.columns)
-        m = t * filters.outputs
-        for c in range(0, z.channels, LANES):
-            output_transform(tile, scratch.planes, m + c, plane, scratch.rows, scratch.tile)
+    m = _products(number, start, source, filters, tiling, scratch)
+    for t in range(m.tiles):
+        top = tile // 2 * ((m.first + t) // tiling.columns)
+        left = tile // 2 * ((m.first + t) % tiling.columns)
+        for c in range(m.begin, m.end, LANES):
+            product = t * m.row + c - m.begin
+            output_transform(tile, m.data, product, m.plane, scratch.rows, scratch.tile)
             b = load(bias, c)
             for i in range(min(tile // 2, z.height - top)):
                 for j in range(min(tile // 2, z.width - left)):
@@ -301,31 +316,31 @@ def _tap_tiles(first, number, f, tiling, tap, scratch):
 
 
 @kernel
-def backward_relu(block, gradient, filters, tiling, f, tap, scratch):
-    """df = (dy * g' + gradient of the tap at f) where f > 0, written over the features `f`."""
-    tile = tiling.tile
-    first = block * tiling.block
-    tiles = min(tiling.block, tiling.tiles - first)
-    plane = _plane(tiling, filters.inputs, filters.outputs)
-    _backward_products(gradient, filters, tiling, first, tiles, scratch, plane)
-    channels = f.channels
+def backward_relu(number, start, source, filters, tiling, f, tap, scratch):
+    """df = (dy * g' + gradient of the tap at f) where f > 0, written over the features `f`.
+
+    The tap of a wide convolution has no matrix: that needs all channels of the features, some of
+    which are overwritten already.
+    """
+    tile, channels = tiling.tile, f.channels
+    m = _products(number, start, source, filters, tiling, scratch)
     together = _TAPPED // (tile * tile)
     data, shift = address(f.data, 0), address(tap.shift, 0)
     target, added = address(tap.target, 0), address(tap.added, 0)
     has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
     has_added = tap.added.size > 0
     tapped = address(scratch.gradient, 0)
-    for t in range(tiles):
-        top = tile * ((first + t) // tiling.columns)
-        left = tile * ((first + t) % tiling.columns)
+    for t in range(m.tiles):
+        top = tile * ((m.first + t) // tiling.columns)
+        left = tile * ((m.first + t) % tiling.columns)
         corner = (top + 1) * f.pitch + (left + 1) * channels
         if has_matrix and t % together == 0:
-            _tap_tiles(first + t, min(together, tiles - t), f, tiling, tap, scratch)
+            _tap_tiles(m.first + t, min(together, m.tiles - t), f, tiling, tap, scratch)
         pixels = t % together * tile * tile
-        m = t * filters.outputs
-        for c in range(0, channels, LANES):
-            _prefetch(data, corner + tile * (channels + c), f.pitch, tile, tile)
-            output_transform(tile, scratch.planes, m + c, plane, scratch.rows, scratch.tile)
+        for c in range(m.begin, m.end, LANES):
+            _prefetch_tile(data, corner + tile * channels + c, f.pitch, channels, tile)
+            product = t * m.row + c - m.begin
+            output_transform(tile, m.data, product, m.plane, scratch.rows, scratch.tile)
             for i in range(min(tile, f.height - top)):
                 for j in range(min(tile, f.width - left)):
                     at = corner + i * f.pitch + j * channels + c
@@ -342,22 +357,20 @@ def backward_relu(block, gradient, filters, tiling, f, tap, scratch):
 
 
 @kernel
-def backward_plain(block, gradient, filters, tiling, dx, scratch):
+def backward_plain(number, start, source, filters, tiling, dx, scratch):
     """dx = dy * g'."""
     tile = tiling.tile
-    first = block * tiling.block
-    tiles = min(tiling.block, tiling.tiles - first)
-    plane = _plane(tiling, filters.inputs, filters.outputs)
-    _backward_products(gradient, filters, tiling, first, tiles, scratch, plane)
-    for t in range(tiles):
-        top = tile * ((first + t) // tiling.columns)
-        left = tile * ((first + t) % tiling.columns)
-        at = (top + 1) * dx.pitch + (left + 1) * dx.channels
-        m = t * filters.outputs
-        for c in range(0, dx.channels, LANES):
-            _prefetch(dx.data, at + tile * (dx.channels + c), dx.pitch, tile, tile)
-            output_transform(tile, scratch.planes, m + c, plane, scratch.rows, scratch.tile)
+    m = _products(number, start, source, filters, tiling, scratch)
+    for t in range(m.tiles):
+        top = tile * ((m.first + t) // tiling.columns)
+        left = tile * ((m.first + t) % tiling.columns)
+        corner = (top + 1) * dx.pitch + (left + 1) * dx.channels
+        for c in range(m.begin, m.end, LANES):
+            at = corner + c
+            _prefetch_tile(dx.data, at + tile * dx.channels, dx.pitch, dx.channels, tile)
+            product = t * m.row + c - m.begin
+            output_transform(tile, m.data, product, m.plane, scratch.rows, scratch.tile)
             for i in range(min(tile, dx.height - top)):
                 for j in range(min(tile, dx.width - left)):
                     value = load(scratch.tile, (tile * i + j) * LANES)
-                    store(dx.data, at + i * dx.pitch + j * dx.channels + c, value)
+                    store(dx.data, at + i * dx.pitch + j * dx.channels, value)
