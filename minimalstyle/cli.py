@@ -227,7 +227,7 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
         parser.add_argument(
             "--seamless", action="store_true", help="make it tile; also saves a proof of 2x2 copies"
         )
-    add("pooling", "(default: average)", choices=CHOICES["pooling"])
+    add("pooling", "(default: max)", choices=CHOICES["pooling"])
     add("border", f"what is beyond the edge (default: {default.border})", choices=CHOICES["border"])
     if command != "texture":
         start = "content" if command == "stylize" else "noise"

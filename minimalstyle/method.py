@@ -39,7 +39,7 @@ _SMALLEST_SCALE = 192
 # Of the optimiser's variables where a photograph is painted on: its large shapes are there already.
 _PAINTED_EXPONENT = 0.2
 # A coarser scale has this share of the iterations: more hardly lower the final loss.
-_COARSE, _COARSE_PAINTED = 1 / 2, 1 / 6
+_COARSE, _COARSE_PAINTED = 1 / 2, 1 / 4
 _SETTINGS = {field.name for field in fields(Settings)}
 
 

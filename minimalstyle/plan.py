@@ -50,7 +50,7 @@ _PICTURE = 40
 _EVALUATIONS = 1.05  # in an iteration: most steps are taken at once
 _TARGET = 0.6  # of the time of an evaluation: forwards only, but in new memory
 # What an evaluation costs at any size, such as reading the filters, in pixels of the same cost.
-_FIXED = 19_000
+_FIXED = 15_000
 _SIDE = 128  # of the picture that is measured
 
 _LARGEST = 20_000  # what `Settings` allow

@@ -37,8 +37,8 @@ class Settings:
     enlarge : bool
         Allow a result larger than the content picture.
     iterations : int
-        L-BFGS-B iterations at the full size; a sixth of them at each coarser one, or half
-        where the start is not the content.
+        L-BFGS-B iterations at the full size; a quarter of them at each coarser one, or
+        half where the start is not the content.
     scales : int or None
         How many sizes, each half the next; None takes all from 192 pixels up.
     content_weight, style_weight, tv_weight : float
@@ -55,7 +55,7 @@ class Settings:
         Weights are divided by their sum.
     pooling : {"max", "average", None}
         Instead of what the weights file says, unless None. Gatys et al. found averages to give
-        better pictures.
+        better pictures; with the Wasserstein distance maxima do (docs/choices.md).
     loss : {"wasserstein", "relative", "gatys2016"}
         The Wasserstein distance of the features' means and covariances, relative to what the
         target alone would give; the difference of Gram matrices, relative as well; or Gram
@@ -81,17 +81,17 @@ class Settings:
 
     size: int = 512
     enlarge: bool = False
-    iterations: int = 60
+    iterations: int = 40
     scales: int | None = None
     content_weight: float = 1.0
-    style_weight: float = 70.0
+    style_weight: float = 100.0
     tv_weight: float = 2.0
     strength: float | None = None
     style_scale: float | tuple[float, ...] = 1.0
     style_blend: tuple[float, ...] | None = None
     content_layers: Mapping[str, float] = field(default_factory=_content_layers)
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
-    pooling: Literal["max", "average"] | None = "average"
+    pooling: Literal["max", "average"] | None = "max"
     loss: Literal["wasserstein", "relative", "gatys2016"] = "wasserstein"
     border: Literal["zero", "reflect", "wrap"] = "zero"
     preserve_color: Literal["off", "luminance", "match", "histogram"] = "off"
@@ -171,12 +171,13 @@ CHOICES = {
 
 # Recipes for whole runs; `--preset` and `stylize(preset=...)`. Other settings override them.
 PRESETS: dict[str, dict[str, Any]] = {
-    "draft": {"size": 256, "iterations": 30},
+    "draft": {"size": 256, "iterations": 25},
     "default": {},
     "fine": {"size": 768, "iterations": 150},
     "gram": {
         "loss": "relative",
         "style_weight": 20.0,
+        "pooling": "average",
         "style_layers": {
             "relu1_1": 4.0,
             "relu2_1": 4.0,
