@@ -120,7 +120,7 @@ class Network:
         image = np.asarray(image)
         if image.ndim != 3:
             raise UsageError(f"an image is (height, width, 3), not {image.shape}")
-        names = list(layers)
+        names = [layers] if isinstance(layers, str) else list(layers)
         evaluation = self.at(image.shape[0], image.shape[1], names)
         maps_ = evaluation.forward(image)
         channels = evaluation.channels

@@ -42,7 +42,7 @@ class Settings:
     scales : int or None
         How many sizes, each half the next; None takes all from 192 pixels up.
     content_weight, style_weight, tv_weight : float
-        alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`.
+        alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`, up to 1e12.
     strength : float or None
         In [0, 100], a factor for `style_weight`: 50 leaves it, and every 12.5 double it
         (`strength_to_factor`).
@@ -150,9 +150,9 @@ def strength_to_factor(strength: float) -> float:
 
 _OPTIONAL = {"pooling", "scales", "segment", "strength", "threads"}  # may be None
 _RANGES: dict[str, tuple[type, float, float]] = {
-    "content_weight": (float, 0, math.inf),
-    "style_weight": (float, 0, math.inf),
-    "tv_weight": (float, 0, math.inf),
+    "content_weight": (float, 0, 1e12),  # float32 holds a loss that is so much larger
+    "style_weight": (float, 0, 1e12),
+    "tv_weight": (float, 0, 1e12),
     "strength": (float, 0, 100),
     "init_blend": (float, 0, 1),
     "size": (int, 16, 20_000),
@@ -209,8 +209,8 @@ def _check_number(name: str, value: object, kind: type, low: float, high: float)
         valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         expected = f"a whole number from {low} to {high}"
     else:
-        valid = _is_number(value) and low <= value <= high and value != math.inf  # type: ignore[operator]
-        expected = f"a number from {low} up" if high == math.inf else f"between {low} and {high}"
+        valid = _is_number(value) and low <= value <= high  # type: ignore[operator]
+        expected = f"between {low} and {high:g}"
     if not valid:
         raise UsageError(f"{name} must be {expected}, not {value!r}")
 

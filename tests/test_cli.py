@@ -279,6 +279,7 @@ def test_warnings_in_one_line(fake, capsys):
         ("castle.jpg waves.png --style-weight nan", 2, "--style-weight must be .* not nan"),
         ("castle.jpg waves.png --content-weight inf", 2, "--content-weight must be .* not inf"),
         ("castle.jpg waves.png --tv-weight -inf", 2, "--tv-weight must be .* not -inf"),
+        ("castle.jpg waves.png --style-weight 1e300", 2, "between 0 and 1e\\+12, not 1e\\+300"),
         (
             "castle.jpg waves.png --content-weight 0 --style-weight 0",
             2,

@@ -219,8 +219,16 @@ def test_every_number_word_and_switch_can_be_varied(fake):
         (f"{PAIR} -o a.png --vary threads=x", 2, "expected a whole number or none, not 'x'"),
         (f"{PAIR} -o a.png --vary enlarge=2", 2, "enlarge: expected true, false, not '2'"),
         (f"{PAIR} -o a.png --vary pooling=min", 2, "expected max or average or none, not 'min'"),
-        (f"{PAIR} -o a.png --vary tv-weight=1,-2", 2, "tv-weight -2: tv_weight must be a number"),
-        (f"{PAIR} -o a.png --vary tv-weight=nan", 2, "tv-weight nan: tv_weight must be a number"),
+        (
+            f"{PAIR} -o a.png --vary tv-weight=1,-2",
+            2,
+            "tv-weight -2: tv_weight must be between 0 and 1e+12",
+        ),
+        (
+            f"{PAIR} -o a.png --vary tv-weight=nan",
+            2,
+            "tv-weight nan: tv_weight must be between 0 and 1e+12",
+        ),
         (f"{PAIR} -o a.png --vary seed=1 --vary seed=2", 2, "--vary seed: is given twice"),
         (f"{PAIR} -o a.png{' --vary seed=1' * 3}", 2, "--vary is given 3 times; a sheet has two"),
         (f"{PAIR} park.png -o a.png --vary seed=1", 2, "--vary takes one picture of --contents"),
