@@ -6,9 +6,9 @@ Narrow: each thread takes some tiles all the way. What lies between the transfor
 cache, and the transformed filters, which are kept, come from there as well.
 
 Wide: each thread makes some output channels of many tiles. It transforms their filters when it
-needs them, a row of frequencies at a time, which costs as much as the products of ten tiles: so
-less is read from memory than if they were kept, and they would be two thirds of all memory. The
-transformed inputs of a group of tiles are there for all threads.
+needs them, a row of frequencies at a time, which costs as much as the products of ten tiles. Kept,
+they would be more than half of all memory, and slower to read than to make. The transformed inputs
+of a group of tiles are there for all threads.
 """
 
 from typing import NamedTuple
