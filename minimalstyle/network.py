@@ -110,7 +110,7 @@ class Network:
         ----------
         image : (H, W, 3) float
             RGB in [0, 1].
-        layers : iterable of str
+        layers : iterable of str, or str
             Names such as "relu4_2" or "pool1".
 
         Returns

@@ -73,7 +73,7 @@ class Objective:
     network : Network
     content : (H, W, 3) float
         The picture whose features are kept; images of the same size can be evaluated.
-    styles : sequence of (h, w, 3) float
+    styles : sequence of (h, w, 3) float, or one of them
         Pictures whose Gram matrices are matched, each of any size. None are needed without a
         style weight.
     style_blend : sequence of float, optional
@@ -179,6 +179,7 @@ class Objective:
 
         The loss against the mean of several is the mean loss against each, but for a constant.
         """
+        styles = [styles] if isinstance(styles, np.ndarray) and styles.ndim == 3 else list(styles)
         weights = [1.0] * len(styles) if blend is None else list(blend)
         if len(weights) != len(styles) or not styles:
             raise UsageError(f"{len(weights)} style weights for {len(styles)} style pictures")

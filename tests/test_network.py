@@ -85,6 +85,12 @@ def test_features_are_kept(network, random_image):
     np.testing.assert_array_equal(first, copy)
 
 
+def test_a_layer_alone(network, random_image):
+    image = random_image(20, 21)
+    expected = network.features(image, ["relu2_1"])["relu2_1"]
+    np.testing.assert_array_equal(network.features(image, "relu2_1")["relu2_1"], expected)
+
+
 @pytest.mark.parametrize("convert", [np.float32, np.asfortranarray, lambda x: x[:, ::-1][:, ::-1]])
 def test_kinds_of_arrays(network, convert, random_image):
     image = random_image(20, 21).astype(np.float32).astype(np.float64)

@@ -199,6 +199,13 @@ def test_nonsense_is_refused(options, scene):
         ms.Objective(network, **arguments | options)
 
 
+def test_a_style_alone(scene):
+    network, image, arguments = scene()
+    (style,) = arguments["styles"]
+    loss, _ = ms.Objective(network, **arguments)(image)
+    assert ms.Objective(network, **arguments | {"styles": np.asarray(style)})(image)[0] == loss
+
+
 @pytest.mark.parametrize("shape", [(16, 22, 3), (17, 21, 3), (17, 22, 1), (17, 22)])
 def test_an_image_of_another_size_is_refused(shape, scene):
     network, _, arguments = scene()
