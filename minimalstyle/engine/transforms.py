@@ -16,7 +16,7 @@ from .simd import LANES, load, store
 
 __all__ = ["filter_row_transform", "input_transform", "output_transform"]
 
-# G, for a single row of frequencies at a time.
+# G of F(4, 3) and F(6, 3), of which a single row is wanted at a time.
 _G_4 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 _G_6 = (
     np.array(
