@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from .blas import one_blas_thread
 from .border import Border, fold, pad
 from .engine import maps
 from .engine.maps import Map
@@ -281,7 +281,7 @@ class Objective:
             weight = np.float32(self.style_weight * self.style_layers[names[i]])
             found[names[i]] = value, weight * matrix, None if shift is None else weight * shift
 
-        with threadpool_limits(1, "blas"):  # always the same bits
+        with one_blas_thread():  # always the same bits
             threads.run(work, len(names))
         return found
 
@@ -295,7 +295,7 @@ class Objective:
         for i, style in enumerate(self._styles[name]):
             assert style.weight is not None
             sums = weighted_moments(f, style.weight, scaled, threads)
-            with threadpool_limits(1, "blas"):
+            with one_blas_thread():
                 value, matrix, shift = _style_loss(*sums, style, style.positions)
             total += style.share * value
             factor = np.float32(style.share) * weight

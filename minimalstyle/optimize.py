@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from .blas import one_blas_thread
 from .errors import WeightsError
 
 __all__ = ["CORRECTIONS", "EXPONENT", "FREE", "SEGMENT", "Minimum", "State", "minimize"]
@@ -146,7 +147,6 @@ def minimize(
         If the loss or its gradient is not finite at the start.
     """
     from scipy.optimize import minimize as scipy_minimize
-    from threadpoolctl import threadpool_limits
 
     spectrum = _Spectrum(start.shape, threads, periodic, free, exponent)
     at = State(spectrum.all_variables(start)) if state is None else state
@@ -180,7 +180,7 @@ def minimize(
                 history.append(evaluate.loss)
             # Idle threads of the BLAS that scipy uses wait in a loop, on the engine's cores: with
             # them an evaluation at 512 px takes a fifth longer.
-            with threadpool_limits(1, "blas"):
+            with one_blas_thread():
                 scipy_minimize(
                     evaluate,
                     variables,

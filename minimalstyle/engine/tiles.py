@@ -60,7 +60,8 @@ class Tiling(NamedTuple):
 WIDE = 256 * 256  # filters, from which on a convolution is wide
 UNITS = 16  # tiles of a unit of work when wide inputs are transformed
 _NARROW_TILE = 6
-_NARROW_BLOCK = 40  # at most: V and M of such a block stay in the second-level cache
+_NARROW_BLOCK = 40  # at most, and times the channels:
+_NARROW_VALUES = 40 * 128  # V and M of such a block stay in the second-level cache, or nearly
 _WIDE_GROUP = {4: 256, 6: 128}  # at most, by tile: V of such a group stays in the last-level cache
 _FILTERS = 10  # tiles whose products cost as much as the transform of the filters
 
@@ -105,7 +106,8 @@ def tiling(height: int, width: int, inputs: int, outputs: int, threads: int) -> 
         group = -(-tiles // -(-tiles // _WIDE_GROUP[tile]))
         block = _whole(-(-group // shares))
         return Tiling(tile, columns, tiles, block, shares * block, wide)
-    blocks = -(-tiles // _NARROW_BLOCK)
+    most = min(_NARROW_BLOCK, _NARROW_VALUES // max(inputs, outputs))
+    blocks = -(-tiles // most)
     blocks = -(-blocks // threads) * threads
     block = _whole(-(-tiles // blocks))
     return Tiling(tile, columns, tiles, block, block * -(-tiles // block), wide)

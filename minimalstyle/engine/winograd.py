@@ -195,7 +195,7 @@ def _wide_products(number, start, filters, tiling, scratch):
             for t in range(0, tiles, ROWS):
                 of_v = address(v, f * v_plane + t * inputs)
                 of_m = address(m, f * m_plane + t * COLUMNS)
-                soon = address(of_v, v_plane)
+                soon = address(of_v, ROWS * inputs)  # after the last tile, the next frequency
                 multiply(of_v, inputs, 1, of_u, COLUMNS, of_m, COLUMNS, inputs, False, soon, ROWS)
     begin = panel * COLUMNS
     return _Products(m, m_plane, COLUMNS, first, tiles, begin, begin + COLUMNS)
