@@ -177,7 +177,8 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     parser.add_argument("--preset", choices=PRESETS, help=presets)
     add(
         "size",
-        f"longer side in pixels, or auto: all that fits in memory (default: {default.size})",
+        "longer side in pixels, from 16 up, or auto: all that fits in memory "
+        f"(default: {default.size})",
         type=_size,
         metavar="PIXELS",
     )
@@ -272,8 +273,11 @@ def _layers(text: str) -> dict[str, float]:
     layers = {}
     for part in text.split(","):
         name, _, weight = part.partition(":")
+        name = name.strip()
+        if name in layers:
+            raise argparse.ArgumentTypeError(f"{text!r}: {name} is given twice")
         try:
-            layers[name.strip()] = float(weight or 1)
+            layers[name] = float(weight or 1)
         except ValueError:
             message = f"{part!r}: expected a layer and its weight, such as relu4_2:1"
             raise argparse.ArgumentTypeError(message) from None
@@ -321,6 +325,11 @@ def _settings_like(args: argparse.Namespace) -> dict[str, Any]:
     from . import recipe
 
     made = recipe.read(args.like)
+    command = recipe.command_of(made)
+    if command != args.command:
+        names = {"stylize": "minimalstyle CONTENT STYLE"}
+        right = names.get(command, f"minimalstyle {command}")
+        raise UsageError(f"--like {args.like}: is the result of another command, {right}")
     try:
         return recipe.settings_of(made)
     except ValueError as error:

@@ -132,7 +132,8 @@ class Job:
         from . import stylize
 
         args = self.args
-        result = stylize(
+        self._compare_with_recipe()
+        return stylize(
             self.content,
             self.styles,
             content_mask=getattr(args, "content_mask", ()),
@@ -145,18 +146,24 @@ class Job:
             resume=args.resume,
             **self.given,
         )
-        if args.like is not None:
-            inputs = dict(result.report["inputs"])
-            lines = recipe.check_inputs(
-                recipe.read(args.like),
-                inputs.pop("content"),
-                inputs.pop("styles"),
-                result.report["weights"]["sha256"],
-                **inputs,
-            )
-            for line in lines:
-                self.note(f"--like: {line}")
-        return result
+
+    def _compare_with_recipe(self) -> None:
+        """Say what is not as it was for the picture of `--like`, before time is spent on it."""
+        args = self.args
+        if args.like is None:
+            return
+        masks = [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
+        init = self._chosen().init
+        lines = recipe.check_inputs(
+            recipe.read(args.like),
+            self.content.sha256,
+            [one.sha256 for one in self.styles],
+            self.network.vgg.sha256,
+            masks=[images.load(one).sha256 for one in masks],
+            init=None if init in ("content", "noise", "style") else images.load(init).sha256,
+        )
+        for line in lines:
+            self.note(f"--like: {line}")
 
 
 class Film:

@@ -23,7 +23,7 @@ from .errors import ImageError
 from .files import check_file, reason
 from .settings import Settings
 
-__all__ = ["check_inputs", "make", "read", "settings_of"]
+__all__ = ["check_inputs", "command_of", "make", "read", "settings_of"]
 
 _VERSION = 1
 _LONGEST = 1 << 20  # characters; a recipe has some thousand
@@ -33,6 +33,7 @@ _WORD = re.compile(r"[a-z0-9_-]{1,40}")  # "content", "noise" and the like, but 
 _PICTURE = re.compile(r"picture|sha256:[0-9a-f]{64}")  # stands where a path stood
 
 _SETTINGS: dict[str, Any] = get_type_hints(Settings)
+_OF_THE_MACHINE = {"threads"}  # not of the picture; early recipes have them
 _PARTS: dict[str, Any] = {
     "version": str,
     "settings": Mapping[str, Any],
@@ -76,6 +77,7 @@ def make(report: Mapping[str, Any], version: str) -> dict[str, Any]:
         "settings": {
             name: _convert(_SETTINGS[name], value, without_path(name))
             for name, value in report["settings"].items()
+            if name not in _OF_THE_MACHINE
         },
         "inputs": dict(report["inputs"]),
         "weights": report["weights"]["sha256"],
@@ -161,6 +163,8 @@ def settings_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
     settings = {}
     for name, value in recipe["settings"].items():
+        if name in _OF_THE_MACHINE:
+            continue
         if name not in _SETTINGS:
             raise ValueError(f"there is no setting {reprlib.repr(name)} in this version")
         try:
@@ -170,6 +174,15 @@ def settings_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in settings.items() if not _is_picture(value)}
     Settings(**settings).check()
     return settings
+
+
+def command_of(recipe: Mapping[str, Any]) -> str:
+    """What made the picture: "stylize", "texture" or "reconstruct"."""
+    inputs = recipe["inputs"]
+    if not inputs.get("styles"):
+        return "reconstruct"
+    blank = inputs.get("content") is None and recipe["settings"].get("content_weight") == 0
+    return "texture" if blank else "stylize"
 
 
 def check_inputs(

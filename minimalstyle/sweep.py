@@ -5,6 +5,7 @@ Every content with every style, or one pair over the values of one or two settin
 
 import argparse
 import math
+import re
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ from .settings import Settings
 __all__ = ["main"]
 
 _PROGRAM = "minimalstyle.sweep"
+_NOT_SEEN = {"segment", "threads"}  # settings that leave the picture as it is, or nearly
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -123,7 +125,8 @@ def _kinds() -> dict[str, tuple[Any, ...]]:
     return {
         name: options
         for name, options in kinds.items()
-        if any(one in (bool, int, float, str) or isinstance(one, str) for one in options)
+        if name not in _NOT_SEEN
+        and any(one in (bool, int, float, str) or isinstance(one, str) for one in options)
     }
 
 
@@ -207,7 +210,9 @@ def _plan(args: argparse.Namespace) -> _Plan:
         try:
             Settings(**job.settings).check()
         except UsageError as error:
-            raise UsageError(f"{job.name}: {error}" if args.vary else str(error)) from None
+            # It speaks of style_weight; here that is style-weight.
+            message = re.sub("|".join(_kinds()), lambda name: _dashed(name[0]), str(error))
+            raise UsageError(f"{job.name}: {message}" if args.vary else message) from None
     return plan
 
 

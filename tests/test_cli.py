@@ -605,8 +605,3 @@ def test_nobody_listens(here):
         out, _ = process.communicate(timeout=60)
     os.close(write)
     assert (process.returncode, out) == (0, "b.png  30x20  1.2 s\n")
-
-
-def test_a_recipe_and_a_preset_are_one_too_many(fake, capsys):
-    assert run("castle.jpg waves.png --like waves.png --preset gram") == 2
-    assert "--preset and --like" in capsys.readouterr().err

@@ -43,7 +43,7 @@ class _FirstCompilation(event.Listener):
     def on_start(self, event: Any) -> None:
         if self.tell is not None:
             tell, self.tell = self.tell, None
-            tell("compiling kernels, first run only (about half a minute)")
+            tell("compiling kernels for their first use on this machine (up to half a minute)")
 
     def on_end(self, event: Any) -> None:
         pass
