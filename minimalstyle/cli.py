@@ -10,26 +10,23 @@ import os
 import re
 import signal
 import sys
-import threading
-import traceback
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from .errors import MinimalstyleError, MinimalstyleWarning, UsageError, WeightsError
+from .console import Console, Parser, Progress, Signals, warnings_as_lines
+from .errors import UsageError, WeightsError
 from .files import beside, check_file, check_target, free
 from .settings import CHOICES, PRESETS, RECONSTRUCTION, Settings
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from .events import Iterate
 
 __all__ = ["main"]
+
+_CONSOLE = Console("minimalstyle")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,55 +44,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    with _Signals() as signals:
+    with Signals() as signals:
         try:
             _run(_parse(argv), signals)
             return 128 + signals.received if signals.received else 0
         except SystemExit as done:  # argparse, after --help and --version
-            _print()  # flushes
+            _CONSOLE.result()  # flushes
             return int(done.code or 0)
         except KeyboardInterrupt:
             if signals.has_picture:
-                _tell("interrupted again; left at once")
+                _CONSOLE.tell("interrupted again; left at once")
             else:
-                _tell("interrupted before there was a picture; nothing written")
+                _CONSOLE.tell("interrupted before there was a picture; nothing written")
             return 128 + (signals.received or signal.SIGINT)
         except Exception as error:
-            if "--debug" in argv:
-                traceback.print_exc()
-            return _report_error(error)
-
-
-def _report_error(error: Exception) -> int:
-    if isinstance(error, MinimalstyleError):
-        _tell(f"error: {error}")
-        return error.exit_code
-    if isinstance(error, MemoryError):
-        _tell("error: not enough memory; choose a smaller --size")
-    else:
-        what = f"{type(error).__name__}: {error}"
-        _tell(f"error: unexpected {what}; please report it with the output of --debug")
-    return 1
-
-
-def _tell(text: str) -> None:
-    """One line on stderr; a log that went away is no reason to lose a picture."""
-    if sys.stderr is None:
-        return
-    try:
-        print(f"minimalstyle: {_one_line(text)}", file=sys.stderr, flush=True)
-    except OSError:
-        sys.stderr = None  # type: ignore[assignment]  # or Python tries again when it ends
-
-
-def _one_line(text: str) -> str:
-    # File names may hold line feeds and escape sequences.
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see --help")
+            return _CONSOLE.failed(error, "--debug" in argv)
 
 
 _COMMANDS = {
@@ -117,7 +80,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 def _parser(command: str) -> argparse.ArgumentParser:
     from . import __version__
 
-    parser = _Parser(
+    parser = Parser(
         prog="minimalstyle" if command == "stylize" else f"minimalstyle {command}",
         description=_COMMANDS.get(
             command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
@@ -410,18 +373,18 @@ def _default_output(args: argparse.Namespace) -> Path:
     return Path(f"{short}.png")
 
 
-def _run(args: argparse.Namespace, signals: _Signals) -> None:
+def _run(args: argparse.Namespace, signals: Signals) -> None:
     settings = _settings(args)
     output = _check_files(args)
-    progress = _Progress(args.quiet)
-    with progress.closing(), _warnings_to(progress, show_all=args.debug):
+    progress = Progress(_CONSOLE, args.quiet)
+    with progress.closing(), warnings_as_lines(progress.line, args.debug):
         from . import job
 
         with _naming_options():
             run = job.Job(args, settings, progress.note)
             if args.plan:
                 for line in run.plan().splitlines():
-                    _print(line)
+                    _CONSOLE.result(line)
                 return
             film = (
                 None if args.save_every is None else job.Film(output, args.save_every, args.force)
@@ -437,10 +400,10 @@ def _run(args: argparse.Namespace, signals: _Signals) -> None:
             result = run(callback)
     saved = job.save(run, output, result, film)
     if result.report["stopped"] == "interrupted":
-        _tell("interrupted; the best picture so far is saved")
+        _CONSOLE.tell("interrupted; the best picture so far is saved")
     if not args.quiet:
         height, width = result.pixels.shape[:2]
-        _print(f"{saved}  {width}x{height}  {result.report['seconds']:.1f} s")
+        _CONSOLE.result(f"{saved}  {width}x{height}  {result.report['seconds']:.1f} s")
 
 
 @contextmanager
@@ -451,139 +414,3 @@ def _naming_options() -> Iterator[None]:
     except UsageError as error:
         names = [field.name for field in fields(Settings)]
         raise UsageError(_as_options(str(error), names)) from None
-
-
-def _print(text: str = "") -> None:
-    """The final line on stdout; a reader that went away is no error, the picture is saved."""
-    if sys.stdout is None:
-        return
-    encoding = sys.stdout.encoding or "utf-8"
-    text = _one_line(text).encode(encoding, "backslashreplace").decode(encoding)
-    try:
-        print(text, end="\n" if text else "", flush=True)
-    except OSError:
-        sys.stdout = None  # type: ignore[assignment]  # or Python complains when it ends
-
-
-class _Progress:
-    """On a terminal one bar over all scales; elsewhere one line for each scale."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.bar: tqdm[NoReturn] | None = None
-        self.scale = 0
-
-    def line(self, text: str) -> None:
-        if self.bar is None:
-            _tell(text)
-        else:
-            with suppress(OSError):
-                self.bar.write(f"minimalstyle: {_one_line(text)}", file=sys.stderr)
-
-    def note(self, text: str) -> None:
-        if not self.quiet:
-            self.line(text)
-
-    def show(self, event: Iterate) -> None:
-        if self.quiet or sys.stderr is None:
-            return
-        left = "" if event.seconds_left is None else f", {_duration(event.seconds_left)} left"
-        where = f"scale {event.scale}/{event.scales}, {event.width}x{event.height}"
-        text = f"{where}, loss {event.loss:.4g}{left}"
-        if sys.stderr.isatty():
-            with suppress(OSError):
-                self._draw(event.fraction, text)
-        else:
-            if event.scale != self.scale:
-                _tell(where + left)
-            if event.iteration == event.iterations:
-                _tell(f"{where}, loss {event.loss:.4g}")
-        self.scale = event.scale
-
-    def _draw(self, fraction: float, text: str) -> None:
-        if self.bar is None:
-            from tqdm import tqdm
-
-            tqdm.monitor_interval = 0  # no thread of its own
-            layout = "{percentage:3.0f}% |{bar:20}| {desc}"
-            self.bar = tqdm(total=1.0, bar_format=layout, file=sys.stderr, nrows=20)
-        # Some terminals say that they have 0 columns and rows; tqdm would show nothing.
-        self.bar.ncols = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        self.bar.n = fraction
-        self.bar.set_description_str(text, refresh=True)
-
-    @contextmanager
-    def closing(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            if self.bar is not None:
-                with suppress(OSError):
-                    self.bar.close()
-                self.bar = None
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-@contextmanager
-def _warnings_to(progress: _Progress, show_all: bool) -> Iterator[None]:
-    """Our warnings as one line each; those of libraries only with --debug or python -W."""
-
-    def show(message: Warning | str, category: type[Warning], *args: Any) -> None:
-        if issubclass(category, MinimalstyleWarning):
-            progress.line(f"warning: {message}")
-        else:
-            original(message, category, *args)
-
-    with warnings.catch_warnings():
-        original = warnings.showwarning
-        warnings.showwarning = show  # type: ignore[assignment]
-        if not (show_all or sys.warnoptions):
-            warnings.simplefilter("ignore")
-        warnings.simplefilter("always", MinimalstyleWarning)
-        yield
-
-
-class _Signals:
-    """SIGINT and SIGTERM: the first asks for an end at the next iterate, the second leaves.
-
-    Until `has_picture` is set there is nothing to keep, and the first one leaves as well.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.has_picture = False
-        self._previous: dict[signal.Signals, Any] = {}
-        self._previous_hook: Any = None
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                # A shell ignores SIGINT for its background jobs: leave it ignored.
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._previous[number] = signal.signal(number, self._receive)
-            self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        if self._previous_hook is not None:
-            sys.unraisablehook = self._previous_hook
-
-    def _receive(self, number: int, _: FrameType | None) -> None:
-        leave = self.received is not None or not self.has_picture
-        self.received = number
-        if leave:
-            raise KeyboardInterrupt
-
-    def _swallowed(self, unraisable: Any) -> None:
-        """Python drops exceptions inside `__del__`, and a compiler has many of those: try again."""
-        if self.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
-            threading.Timer(0.01, os.kill, [os.getpid(), self.received]).start()
-        else:
-            self._previous_hook(unraisable)

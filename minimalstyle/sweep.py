@@ -4,29 +4,26 @@ Every content with every style, or one pair over the values of one or two settin
 """
 
 import argparse
-import math
 import re
 import signal
 import sys
 import time
-import traceback
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import product
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from .errors import MinimalstyleError, MinimalstyleWarning, UsageError
-from .files import check_file, one_line
+from .console import Console, Parser, duration, warnings_as_lines
+from .errors import UsageError
+from .files import check_file
 from .settings import Settings
 
 __all__ = ["main"]
 
-_PROGRAM = "minimalstyle.sweep"
+_CONSOLE = Console("minimalstyle.sweep")
 _NOT_SEEN = {"segment", "threads"}  # settings that leave the picture as it is, or nearly
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -50,42 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         plan = _plan(args)
         _check_files(args, plan)
-        with _warnings_in_one_line():
+        with warnings_as_lines(cache(_CONSOLE.tell), args.debug):  # each once
             _run(args, plan)
     except SystemExit as done:  # argparse, after --help
         return int(done.code or 0)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:
-        if "--debug" in argv:
-            traceback.print_exc()
-        if isinstance(error, MinimalstyleError):
-            _tell(f"error: {error}")
-            return error.exit_code
-        what = f"unexpected {type(error).__name__}: {error}"
-        _tell(f"error: {what}; please report it with the output of --debug")
-        return 1
+        return _CONSOLE.failed(error, "--debug" in argv)
     return 0
-
-
-def _tell(text: str) -> None:
-    """One line on stderr; a log that went away is no reason to lose the pictures."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(f"{_PROGRAM}: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 # --- Arguments ----------------------------------------------------------------------------------
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see --help")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=f"python -m {_PROGRAM}",
+    parser = Parser(
+        prog=f"python -m {_CONSOLE.program}",
         description="Contact sheet of every content with every style, or of one pair over the "
         "values of one or two settings.",
         epilog=f"Settings to vary: {', '.join(map(_dashed, _kinds()))}.",
@@ -291,19 +269,19 @@ def _run(args: argparse.Namespace, plan: _Plan) -> None:
     started = time.perf_counter()
     try:
         for done, left in enumerate(_painted(plan, cells), start=1):
-            _tell(f"{done}/{total} {plan.jobs[done - 1].name}, {_duration(left)} left")
+            _CONSOLE.tell(f"{done}/{total} {plan.jobs[done - 1].name}, {duration(left)} left")
     except (KeyboardInterrupt, Exception) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         if done:
             _save(args, plan, cells)
             why = "interrupted" if interrupted else "stopped"
-            _tell(f"{why}; {args.output} has the {done} of {total} pictures that are ready")
+            _CONSOLE.tell(f"{why}; {args.output} has the {done} of {total} pictures that are ready")
         elif interrupted:
-            _tell("interrupted before the first picture was ready; nothing written")
+            _CONSOLE.tell("interrupted before the first picture was ready; nothing written")
         raise
     height, width = _save(args, plan, cells)
     seconds = time.perf_counter() - started
-    _tell(f"{args.output} {width}x{height}, {total} pictures, {seconds:.1f} s")
+    _CONSOLE.tell(f"{args.output} {width}x{height}, {total} pictures, {seconds:.1f} s")
 
 
 def _painted(plan: _Plan, cells: list[list[Any]]) -> Iterator[float]:
@@ -315,7 +293,7 @@ def _painted(plan: _Plan, cells: list[list[Any]]) -> Iterator[float]:
         height, width = picture.shape[:2]
         cells[row][column] = images.resize(picture, *images.fit(width, height, plan.cell))
     network = load_network()
-    note = cache(_tell)  # the same note may come with every picture
+    note = cache(_CONSOLE.tell)  # the same note may come with every picture
     started = time.perf_counter()
     for done, job in enumerate(plan.jobs, start=1):
         result = stylize(job.content, job.style, weights=network, on_note=note, **job.settings)
@@ -331,32 +309,6 @@ def _save(args: argparse.Namespace, plan: _Plan, cells: list[list[Any]]) -> tupl
     sheet = contact_sheet(cells, plan.row_labels, plan.column_labels, cell=plan.cell)
     images.save(args.output, sheet)
     return sheet.shape[:2]
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-@contextmanager
-def _warnings_in_one_line() -> Iterator[None]:
-    """Each of our warnings once, in one line; those of libraries only with python -W."""
-    told = cache(_tell)
-
-    def show(message: Warning | str, category: type[Warning], *args: Any) -> None:
-        if issubclass(category, MinimalstyleWarning):
-            told(f"warning: {message}")
-        else:
-            original(message, category, *args)
-
-    with warnings.catch_warnings():
-        original = warnings.showwarning
-        warnings.showwarning = show  # type: ignore[assignment]
-        if not sys.warnoptions:
-            warnings.simplefilter("ignore")
-        warnings.simplefilter("always", MinimalstyleWarning)
-        yield
 
 
 if __name__ == "__main__":
