@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Loss = Callable[[torch.Tensor], torch.Tensor]
 
 LAYOUTS = ("nchw", "channels_last")
-GRAM = Settings(**PRESETS["gram"])  # as `Objective` has it
+GRAM = Settings(**PRESETS["gram"], border="zero")  # as `Objective` has it
 MISSING = "without PyTorch; to compare with it: pip install torch"
 
 
@@ -86,6 +86,8 @@ class PytorchObjective:
         wanted = {*self.content_layers, *self.style_layers}
         deepest = max(i for i, layer in enumerate(vgg.layers) if layer.name in wanted)
         self._layers = vgg.layers[: deepest + 1]
+        convolutions = (one for one in vgg.layers if isinstance(one, Conv) and len(one.weight) == 3)
+        self._replicated = next(convolutions).name if settings.border == "replicate" else None
         self._parameters = {
             layer.name: (
                 torch.from_numpy(np.ascontiguousarray(layer.weight.transpose(3, 2, 0, 1))).to(
@@ -116,7 +118,10 @@ class PytorchObjective:
         for layer in self._layers:
             if isinstance(layer, Conv):
                 weight, bias = self._parameters[layer.name]
-                x = functional.conv2d(x, weight, bias, padding=len(layer.weight) // 2)
+                beyond = len(layer.weight) // 2
+                if layer.name == self._replicated:
+                    x, beyond = functional.pad(x, (1, 1, 1, 1), mode="replicate"), 0
+                x = functional.conv2d(x, weight, bias, padding=beyond)
             elif isinstance(layer, Relu):
                 x = functional.relu_(x)  # in place: the least memory that PyTorch can do with
             elif (self.pooling or layer.kind) == "average":

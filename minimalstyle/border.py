@@ -1,7 +1,8 @@
 """What the network sees beyond the edge of the picture.
 
-The convolutions fill up with zeros, which no painting has at its edge. A margin in which the
-picture is mirrored (or, for a texture that tiles, begins again) keeps the zeros away from it.
+The convolutions fill up with zeros, which no painting has at its edge. That the first one, which
+reads the pixels, repeats those at the edge instead is done by the engine ("replicate"). A margin in
+which the picture is mirrored (or, for a texture that tiles, begins again) keeps all zeros away.
 """
 
 from typing import Literal
@@ -11,15 +12,14 @@ import numpy.typing as npt
 
 __all__ = ["Border", "fold", "margin", "pad"]
 
-Border = Literal["zero", "reflect", "wrap"]
+Border = Literal["replicate", "zero", "reflect", "wrap"]
 Floats = npt.NDArray[np.floating]
 
-_MARGIN = {"zero": 0, "reflect": 16, "wrap": 32}
-_MODE: dict[Border, Literal["reflect", "wrap"]] = {
-    "zero": "reflect",  # of no pixels
-    "reflect": "reflect",
-    "wrap": "wrap",
-}
+_MARGIN = {"replicate": 0, "zero": 0, "reflect": 16, "wrap": 32}
+
+
+def _mode(border: Border) -> Literal["reflect", "wrap"]:
+    return "wrap" if border == "wrap" else "reflect"
 
 
 def margin(border: Border, height: int, width: int) -> int:
@@ -39,7 +39,7 @@ def pad(image: Floats, border: Border) -> Floats:
     (H + 2 m, W + 2 m, C) or (H + 2 m, W + 2 m)
     """
     m = margin(border, *image.shape[:2])
-    return np.pad(image, [(m, m), (m, m), (0, 0)][: image.ndim], mode=_MODE[border])
+    return np.pad(image, [(m, m), (m, m), (0, 0)][: image.ndim], mode=_mode(border))
 
 
 def fold(gradient: Floats, border: Border, height: int, width: int) -> Floats:
@@ -56,7 +56,7 @@ def fold(gradient: Floats, border: Border, height: int, width: int) -> Floats:
     m = margin(border, height, width)
     for length in (height, width):  # rows, then, transposed, columns
         inside = gradient[m : m + length].copy()
-        sources = np.pad(np.arange(length), m, mode=_MODE[border])
+        sources = np.pad(np.arange(length), m, mode=_mode(border))
         for position in (*range(m), *range(m + length, length + 2 * m)):
             inside[sources[position]] += gradient[position]
         gradient = inside.swapaxes(0, 1)

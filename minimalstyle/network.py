@@ -132,8 +132,13 @@ class Network:
         width: int,
         taps: Sequence[str],
         pooling: Literal["max", "average"] | None = None,
+        *,
+        replicate: bool = False,
     ) -> "Pass":
         """Buffers for evaluations at one image size, as deep as the deepest of `taps`.
+
+        With `replicate`, the first convolution sees the pixels at the edge once more beyond it, not
+        zeros.
 
         Raises
         ------
@@ -151,7 +156,8 @@ class Network:
             raise UsageError(
                 f"an image has at least {SMALLEST_SIDE} pixels on each side, not {height}x{width}"
             )
-        return Pass(self, height, width, frozenset(taps), pooling or self.pooling)
+        kind = pooling or self.pooling
+        return Pass(self, height, width, frozenset(taps), kind, replicate=replicate)
 
     def filters(self, stage: int, *, backward: bool) -> winograd.Filters:
         """Filters of a stage as its convolution needs them, prepared at their first use."""
@@ -221,8 +227,10 @@ class Pass:
         width: int,
         taps: frozenset[str],
         pooling: Literal["max", "average"] | None,
+        *,
+        replicate: bool,
     ) -> None:
-        self.network, self.pooling = network, pooling
+        self.network, self.pooling, self.replicate = network, pooling, replicate
         self.height, self.width, self.taps = height, width, taps
         self._stages = network.stages[: _depth(network.stages, taps)]
         self.channels: dict[str, int] = {}
@@ -310,6 +318,8 @@ class Pass:
         run = self.network.threads.run
         blocks = -(-self.height // first_layer.ROW_BLOCK)
         run(first_layer.preprocess, blocks, image, self.network.first, self._image)
+        if self.replicate:
+            maps.replicate_edge(self._image)
         y = self._features[self._stages[0].relu]
         maps.clear_border(y)
         run(
@@ -398,6 +408,7 @@ class Pass:
             -(-self.height // first_layer.ROW_BLOCK),
             gradient.map,
             self.network.first,
+            self.replicate,
             image,
             scratch=self._rows,
         )

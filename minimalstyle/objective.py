@@ -89,8 +89,8 @@ class Objective:
         matrices; both divide each term by what its target alone would give. The third uses the
         paper's constants: 1/2 of the sum of the content, `1 / (4 C^2 N^2)` of the style
         (equations 1 and 4).
-    border : {"zero", "reflect", "wrap"}, optional
-        What the network sees beyond the edge of a picture.
+    border : {"zero", "replicate", "reflect", "wrap"}, optional
+        What the network sees beyond the edge of a picture: see `Settings`.
     regions : sequence of Region, optional
         Parts of the image with a style each, in place of one blend for all: guided Gram matrices
         (Gatys et al. 2017, "Controlling perceptual factors", equations 4 and 5).
@@ -153,7 +153,7 @@ class Objective:
         padded = pad(content, border)
         height, width = padded.shape[:2]
         taps = [*self.content_layers, *self.style_layers]
-        self._pass = network.at(height, width, taps, pooling)
+        self._pass = network.at(height, width, taps, pooling, replicate=border == "replicate")
         self._contents: dict[str, Map] = {}
         self._energies: dict[str, float] = {}
         features = self._pass.forward(padded)
@@ -196,7 +196,8 @@ class Objective:
             border: Border = "reflect" if self.border == "wrap" else self.border
             padded = pad(style, border)
             height, width = padded.shape[:2]
-            evaluation = self.network.at(height, width, list(self.style_layers), pooling)
+            layers, replicate = list(self.style_layers), border == "replicate"
+            evaluation = self.network.at(height, width, layers, pooling, replicate=replicate)
             features = evaluation.forward(padded)
             for name in self.style_layers:
                 here = self._moments(features[name], None if mask is None else pad(mask, border))
@@ -259,7 +260,7 @@ class Objective:
             + self.style_weight * self.terms["style"]
             + self.tv_weight * self.terms["tv"]
         )
-        if self.border != "zero":
+        if padded.shape != image.shape:
             gradient = fold(gradient, self.border, height, width)
         return loss, gradient
 

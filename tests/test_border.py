@@ -8,7 +8,7 @@ from minimalstyle.border import fold, margin, pad
 from minimalstyle.method import texture
 
 
-@pytest.mark.parametrize("border", ["zero", "reflect", "wrap"])
+@pytest.mark.parametrize("border", ["zero", "replicate", "reflect", "wrap"])
 @pytest.mark.parametrize("size", [(16, 16), (17, 40), (64, 33)])
 def test_fold_is_the_transpose_of_pad(size, border, rng):
     """<pad x, g> = <x, fold g> for all x and g."""
@@ -25,7 +25,7 @@ def test_what_stands_in_the_margin(rng):
     np.testing.assert_array_equal(pad(x, "wrap")[m:-m, m - 1], x[:, -1])
 
 
-@pytest.mark.parametrize("border", ["reflect", "wrap"])
+@pytest.mark.parametrize("border", ["replicate", "reflect", "wrap"])
 def test_gradient_through_the_margin(border, network, photograph, rng):
     content = photograph(40, 32).astype(np.float32)
     objective = ms.Objective(

@@ -192,6 +192,35 @@ def convolve_relu(x, layer):
     return np.maximum(np.stack(y, axis=-1) + layer.bias, 0)
 
 
+def first_features(layers, image):
+    """relu1_1 with the pixels at the edge once more beyond it."""
+    preprocess, convolution = layers[:2]
+    x = image @ preprocess.weight[0, 0].astype(np.float64) + preprocess.bias
+    x = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    return convolve_relu(x, convolution)[1:-1, 1:-1]
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 40), (35, 19)])
+def test_replicated_edge(size, pooled_vgg, random_image, rng):
+    """Forward as SciPy has it; backward its transpose, by differences along random directions."""
+    vgg = pooled_vgg(((5, 4),))
+    pass_ = Network(vgg).at(*size, ["relu1_1"], replicate=True)
+    image = random_image(*size)
+    f = pass_.forward(image)["relu1_1"]
+    expected = first_features(vgg.layers, image)
+    assert off(maps.inside(f)[..., :5], expected) < 1e-5
+
+    weight = np.zeros((f.channels, f.channels), np.float32)
+    weight[:5, :5] = rng.standard_normal((5, 5))
+    gradient = pass_.backward({"relu1_1": tap(weight)})
+    loss_gradient = expected @ weight[:5, :5]
+    for _ in range(3):
+        step = 1e-6 * rng.standard_normal(image.shape)
+        ahead, behind = (first_features(vgg.layers, image + sign * step) for sign in (1, -1))
+        difference = np.vdot(loss_gradient, ahead - behind) / 2
+        assert np.vdot(gradient, step) == pytest.approx(difference, rel=1e-4)
+
+
 @pytest.mark.parametrize("size", [(16, 16), (17, 22), (35, 19)])
 @pytest.mark.parametrize("ones", [(), ("conv1_2",)])
 @pytest.mark.parametrize("widths", [(1, 1, 1), (5, 7, 3), (64, 65, 8)])

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 import minimalstyle as ms
 from minimalstyle import onnx_io, reference
 from minimalstyle.engine.taps import tap
-from minimalstyle.layers import VGG, Pool
+from minimalstyle.layers import VGG, Pool, Relu
 from minimalstyle.network import Network
 
 NAMES = [
@@ -49,8 +49,19 @@ def test_accuracy_on_a_photograph(network, pooling, size, photograph, rng):
     names = [*STYLE, "relu4_2"]
     layers = pooled_by(pooling, network.vgg.layers)
     expected, tape = reference.forward(layers, image, names)
-    for name, F in network.features(image, names).items():
-        assert off(F, expected[name]) < 1e-5, name
+    relus = [layer.name for layer in layers[: len(tape)] if isinstance(layer, Relu)]
+    seen = network.features(image, relus)
+    for name in names:
+        assert off(seen[name], expected[name]) < 1e-5, name
+    # Whether a value is positive, and which one of a window is the largest, is a matter of the last
+    # digit here and there, and at the deepest layer each such place is a hundredth of the gradient.
+    # So the way back is compared along the way that the engine went.
+    for i, layer in enumerate(layers[: len(tape)]):
+        if isinstance(layer, Relu):
+            y = seen[layer.name].astype(np.float64)
+            tape[i] = tape[i]._replace(y=y)
+        elif isinstance(layer, Pool) and pooling == "max":
+            tape[i] = tape[i]._replace(winner=reference.max_pool(y)[1])
 
     # A gradient like that of a style loss: from the features, through a symmetric matrix.
     pass_ = network.at(*image.shape[:2], names)
@@ -61,7 +72,7 @@ def test_accuracy_on_a_photograph(network, pooling, size, photograph, rng):
         taps[name] = tap(S)
         by_taps[name] = expected[name] @ S.astype(np.float64)
     gradient = pass_.backward(taps)
-    assert off(gradient, reference.backward(layers, tape, by_taps)) < 5e-3
+    assert off(gradient, reference.backward(layers, tape, by_taps)) < 1e-5
 
 
 @pytest.mark.parametrize("size", [(16, 16), (37, 50)])

@@ -106,8 +106,13 @@ def convolve_relu(block, x, layer, y, scratch):
 
 
 @kernel
-def backward(block, dy, layer, gradient, scratch):
-    """`ROW_BLOCK` rows of the gradient of the image, (H, W, 3) float32."""
+def backward(block, dy, layer, replicated, gradient, scratch):
+    """`ROW_BLOCK` rows of the gradient of the image, (H, W, 3) float32.
+
+    If the pixels beside the edge are `replicated` ones (else they are zeros), an output there has
+    read the same pixel once more, through the tap opposite to the one that would have reached it
+    from beyond.
+    """
     channels = dy.channels
     taps = layer.transposed.size // channels
     row_size = (dy.width + ROWS) * taps
@@ -123,10 +128,19 @@ def backward(block, dy, layer, gradient, scratch):
         for column in range(dy.width):
             d0 = d1 = d2 = np.float32(0)
             # Output pixel (row + 1 - i, column + 1 - j) has read this pixel through tap (i, j).
-            for i in range(max(0, row + 2 - dy.height), min(3, row + 2)):
-                for j in range(max(0, column + 2 - dy.width), min(3, column + 2)):
-                    at = (row - first + 2 - i) * row_size
-                    at += (column + 1 - j) * taps + 9 * i + 3 * j
+            for i in range(3):
+                y, tap_y = row + 1 - i, i
+                if y < 0 or y >= dy.height:
+                    if not replicated:
+                        continue
+                    y, tap_y = row, 2 - i
+                for j in range(3):
+                    x, tap_x = column + 1 - j, j
+                    if x < 0 or x >= dy.width:
+                        if not replicated:
+                            continue
+                        x, tap_x = column, 2 - j
+                    at = (y - first + 1) * row_size + x * taps + 9 * tap_y + 3 * tap_x
                     three = scratch[at : at + 3]
                     d0 += three[0]
                     d1 += three[1]

@@ -7,7 +7,15 @@ import numpy.typing as npt
 
 from .product import COLUMNS, ROWS
 
-__all__ = ["Map", "clear_border", "empty", "inside", "padded_channels", "size"]
+__all__ = [
+    "Map",
+    "clear_border",
+    "empty",
+    "inside",
+    "padded_channels",
+    "replicate_edge",
+    "size",
+]
 
 Floats = npt.NDArray[np.float32]
 
@@ -79,6 +87,17 @@ def clear_border(feature_map: Map) -> None:
     grid[:, 0] = 0
     grid[:, right:] = 0
     feature_map.data[grid.size :] = 0
+
+
+def replicate_edge(feature_map: Map) -> None:
+    """Set each pixel beside the edge, outside, to the nearest one inside."""
+    grid = _grid(feature_map)
+    bottom, right = feature_map.height, feature_map.width
+    grid[0], grid[bottom + 1] = grid[1], grid[bottom]
+    grid[: bottom + 2, 0], grid[: bottom + 2, right + 1] = (
+        grid[: bottom + 2, 1],
+        grid[: bottom + 2, right],
+    )
 
 
 def inside(feature_map: Map) -> Floats:
