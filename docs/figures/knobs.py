@@ -68,6 +68,29 @@ def halves(make: Callable[..., np.ndarray], toy: dict[str, Any]) -> list[tuple[s
     ]
 
 
+def layers(make: Callable[..., np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """What counts as content and as style."""
+    high, low = {"relu4_1": 1.0, "relu5_1": 1.0}, {"relu1_1": 1.0, "relu2_1": 1.0}
+    return [
+        ("--content-layers relu2_2", make(content_layers={"relu2_2": 1.0})),
+        ("--style-layers relu1_1,relu2_1", make(style_layers=low)),
+        ("--style-layers relu4_1,relu5_1", make(style_layers=high)),
+        ("--pooling average", make(pooling="average")),
+        ("--preset gram", make(preset="gram")),
+    ]
+
+
+def starts(make: Callable[..., np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """Where the run starts, and how smooth it ends."""
+    return [
+        ("--init noise", make(init="noise")),
+        ("--init style", make(init="style")),
+        ("--init noise --init-blend 0.3", make(init="noise", init_blend=0.3)),
+        ("--tv-weight 50", make(tv_weight=50.0)),
+        ("--preset gatys2016", make(preset="gatys2016", iterations=150)),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=224)
@@ -77,9 +100,9 @@ def main() -> None:
     toy = {"size": args.size, "iterations": args.iterations, "weights": load_network()}
 
     def make(style: Any = NIGHT, **settings: Any) -> np.ndarray:
-        return stylize(CASTLE, style, **toy, **settings).pixels
+        return stylize(CASTLE, style, **{**toy, **settings}).pixels
 
-    for figure in (strengths, colours, strokes, masks, halves):
+    for figure in (strengths, colours, strokes, masks, halves, layers, starts):
         found = figure(make, toy) if figure is halves else figure(make)  # type: ignore[operator]
         labels, pictures = [text for text, _ in found], [picture for _, picture in found]
         sheet = contact_sheet([pictures], [""], labels, cell=args.size)
