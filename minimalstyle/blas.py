@@ -1,4 +1,7 @@
-"""One thread for the BLAS of NumPy and SciPy, for the same bits each time and for idle cores."""
+"""The BLAS of NumPy and SciPy on one thread.
+
+So its sums have the same bits each time, and its idle threads do not wait on the engine's cores.
+"""
 
 from contextlib import AbstractContextManager
 from functools import cache
