@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Loss = Callable[[torch.Tensor], torch.Tensor]
 
 LAYOUTS = ("nchw", "channels_last")
-GRAM = Settings(**PRESETS["gram"], border="zero")  # as `Objective` has it
+GRAM = Settings(**PRESETS["gram"])  # as `Objective` has it
 MISSING = "without PyTorch; to compare with it: pip install torch"
 
 

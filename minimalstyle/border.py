@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 __all__ = ["Border", "fold", "margin", "pad"]
 
-Border = Literal["replicate", "zero", "reflect", "wrap"]
+Border = Literal["zero", "replicate", "reflect", "wrap"]
 Floats = npt.NDArray[np.floating]
 
-_MARGIN = {"replicate": 0, "zero": 0, "reflect": 16, "wrap": 32}
+_MARGIN = {"zero": 0, "replicate": 0, "reflect": 16, "wrap": 32}
 
 
 def _mode(border: Border) -> Literal["reflect", "wrap"]:

@@ -237,6 +237,9 @@ def _layers(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, weight = part.partition(":")
         name = name.strip()
+        if not name:
+            message = f"{text!r}: expected layers separated by commas, such as relu4_2:1"
+            raise argparse.ArgumentTypeError(message)
         if name in layers:
             raise argparse.ArgumentTypeError(f"{text!r}: {name} is given twice")
         try:

@@ -125,7 +125,12 @@ class Objective:
         regions: Sequence[Region] | None = None,
     ) -> None:
         defaults = Settings(
-            content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight
+            content_weight=content_weight,
+            style_weight=style_weight,
+            tv_weight=tv_weight,
+            pooling=pooling,
+            loss=loss,
+            border=border,
         )
         defaults.check()
         self.network = network

@@ -60,10 +60,10 @@ class Settings:
         The Wasserstein distance of the features' means and covariances, relative to what the
         target alone would give; the difference of Gram matrices, relative as well; or Gram
         matrices with the paper's constants (see `Objective`).
-    border : {"replicate", "zero", "reflect", "wrap"}
-        What the network sees beyond the edge: at the first layer the pixels there once more, and
-        nothing deeper; nothing at all; the mirrored picture; or, so that the result tiles, its
-        other side.
+    border : {"zero", "replicate", "reflect", "wrap"}
+        What the network sees beyond the edge: nothing; at the first layer the pixels at the edge
+        once more, and nothing deeper; the mirrored picture; or, so that the result tiles, its other
+        side.
     preserve_color : {"off", "luminance", "match", "histogram"}
         Keep the photograph's colours: transfer luminance alone, or give the style the mean and
         covariance, or the histogram, of the photograph's colours first (see `color`).
@@ -94,7 +94,7 @@ class Settings:
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
     pooling: Literal["max", "average"] | None = "max"
     loss: Literal["wasserstein", "relative", "gatys2016"] = "wasserstein"
-    border: Literal["replicate", "zero", "reflect", "wrap"] = "replicate"
+    border: Literal["zero", "replicate", "reflect", "wrap"] = "zero"
     preserve_color: Literal["off", "luminance", "match", "histogram"] = "off"
     init: str = "content"
     init_blend: float = 1.0
@@ -166,7 +166,7 @@ _RANGES: dict[str, tuple[type, float, float]] = {
 CHOICES = {
     "pooling": ("max", "average"),
     "loss": ("wasserstein", "relative", "gatys2016"),
-    "border": ("replicate", "zero", "reflect", "wrap"),
+    "border": ("zero", "replicate", "reflect", "wrap"),
     "preserve_color": ("off", "luminance", "match", "histogram"),
 }
 
@@ -196,7 +196,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tv_weight": 0.0,
         "style_layers": {f"relu{block}_1": 1.0 for block in range(1, 6)},
         "pooling": "average",
-        "border": "zero",
         "init": "noise",
         "scales": 1,
         "iterations": 300,

@@ -211,3 +211,10 @@ def test_an_image_of_another_size_is_refused(shape, scene):
     network, _, arguments = scene()
     with pytest.raises(ValueError, match="17"):
         ms.Objective(network, **arguments)(np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["border", "loss", "pooling"])
+def test_words_that_are_unknown(network, photograph, name):
+    content = photograph(32, 32)
+    with pytest.raises(ms.UsageError, match=f"{name} must be .* not 'nonsense'"):
+        ms.Objective(network, content=content, styles=[content], **{name: "nonsense"})
