@@ -265,6 +265,10 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         if args.preset is not None:
             raise UsageError("--preset and --like: a recipe has all settings; give one of them")
         given = {**_settings_like(args), **given}
+    if getattr(args, "seamless", False) and getattr(args, "border", "wrap") != "wrap":
+        raise UsageError("--seamless and --border: what tiles has --border wrap; give one of them")
+    if args.time is not None and hasattr(args, "iterations"):
+        raise UsageError("--iterations and --time: give one of them")
     args.preset = args.preset or "default"
     auto = given.get("size") == "auto"
     if auto:

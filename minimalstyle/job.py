@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from . import __version__, images, method, plan, recipe, sheets
-from .errors import UsageError
+from .errors import MinimalstyleWarning, UsageError
 from .events import Iterate
 from .files import atomic_write, beside, free
 from .method import Result
@@ -163,7 +164,10 @@ class Job:
             init=None if init in ("content", "noise", "style") else images.load(init).sha256,
         )
         for line in lines:
-            self.note(f"--like: {line}")
+            if line.startswith(("masks:", "init:")):  # missing: the picture will be another one
+                warnings.warn(f"--like: {line}", MinimalstyleWarning, stacklevel=2)
+            else:
+                self.note(f"--like: {line}")
 
 
 class Film:

@@ -186,7 +186,9 @@ class Objective:
         """
         styles = [styles] if isinstance(styles, np.ndarray) and styles.ndim == 3 else list(styles)
         weights = [1.0] * len(styles) if blend is None else list(blend)
-        if len(weights) != len(styles) or not styles:
+        if not styles:
+            raise UsageError("a style weight needs a style picture")
+        if len(weights) != len(styles):
             raise UsageError(f"{len(weights)} style weights for {len(styles)} style pictures")
         check_weights("style_blend", weights)
         parts: list[tuple[int, Image, Floats | None, float]]

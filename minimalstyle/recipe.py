@@ -226,7 +226,7 @@ def check_inputs(
         if ours:
             compare(name.removesuffix("s"), ours, theirs)
         elif theirs or name in pictures:
-            lines.append(f"{name}: the recipe has a picture here; give it again")
+            lines.append(f"{name}: it was made with a picture here; give it again")
     if recipe["version"] != __version__:
         what = f"the recipe is of minimalstyle {recipe['version']}, this is {__version__}"
         lines.append(f"{what}: the picture may differ a little")

@@ -605,3 +605,10 @@ def test_nobody_listens(here):
         out, _ = process.communicate(timeout=60)
     os.close(write)
     assert (process.returncode, out) == (0, "b.png  30x20  1.2 s\n")
+
+
+@pytest.mark.parametrize("command", ["--time 5s --iterations 3", "--border zero --seamless"])
+def test_options_that_contradict_each_other(fake, capsys, command):
+    words = "texture waves.png" if "seamless" in command else "castle.jpg waves.png"
+    assert run(f"{words} {command} -o a.png") == 2
+    assert "give one of them" in capsys.readouterr().err

@@ -73,7 +73,9 @@ def test_a_recipe_is_for_the_command_that_made_it(made, content_file, style_file
 def test_what_is_missing_is_said_before_the_work(made, content_file, style_file, capsys):
     assert run(content_file, style_file, "--like", made("masked")) == 0
     lines = capsys.readouterr().err.splitlines()
-    said = [line for line in lines if "masks: the recipe has a picture here" in line]
+    said = [
+        line for line in lines if "warning: --like: masks: it was made with a picture here" in line
+    ]
     assert len(said) == 1
     assert lines.index(said[0]) < next(i for i, line in enumerate(lines) if "scale 1/" in line)
 

@@ -224,7 +224,7 @@ def test_other_masks() -> None:
     ]
     for none in ({}, {"masks": []}, {"masks": None}):
         (line,) = recipe.check_inputs(made, *same, **none)
-        assert line == "masks: the recipe has a picture here; give it again"
+        assert line == "masks: it was made with a picture here; give it again"
     without = recipe.make(report(ms.Settings(), masks=[]), ms.__version__)
     assert recipe.check_inputs(without, *same, masks=[STYLE]) == ["the recipe has 0 mask(s), not 1"]
 
