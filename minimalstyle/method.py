@@ -380,7 +380,7 @@ def _inputs(
             height, width = picture.shape[:2]
             if mask.rgb.shape[:2] != (height, width):
                 here = f"{mask.rgb.shape[1]}x{mask.rgb.shape[0]}"
-                on_note(f"the {kind} mask is resized from {here} to {width}x{height}")
+                on_note(f"the {kind} mask is resized from {here} to its picture's {width}x{height}")
             fitted.append(images.resize(mask.rgb, width, height))
     split = len(masks[0])
     return _Inputs(rgb, painted, regions(fitted[:split], fitted[split:], len(painted)))
