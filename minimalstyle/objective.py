@@ -103,8 +103,8 @@ class Objective:
     Raises
     ------
     UsageError
-        For weights that make no sense, an unknown layer, an empty region, or a picture that is too
-        small.
+        For weights that make no sense, an unknown layer or word, an empty region, or a picture that
+        is too small.
     """
 
     def __init__(
