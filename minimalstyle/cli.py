@@ -181,6 +181,11 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
             type=_numbers,
             metavar="A,B...",
         )
+        add(
+            "style-frame",
+            "a frame around STYLE (default: crop)",
+            choices=CHOICES["style_frame"],
+        )
         add("style-layers", "such as relu1_1:4,relu3_1:1", type=_layers, metavar="LAYERS")
         add("loss", f"what a style is (default: {default.loss})", choices=CHOICES["loss"])
     if command == "stylize":

@@ -21,6 +21,7 @@ from . import color, images
 from .engine.jit import notify_compilation
 from .errors import UsageError
 from .events import Iterate
+from .frames import without_frame
 from .network import Network, load_network
 from .noise import noise
 from .objective import Objective
@@ -37,7 +38,9 @@ Float32 = npt.NDArray[np.float32]
 # Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
 _SMALLEST_SCALE = 192
 # Of the optimiser's variables where a photograph is painted on: its large shapes are there already.
-_PAINTED_EXPONENT = 0.2
+# Only at first, as long as its colours are far from the style's, smooth variables are safer: with
+# others, spots of a flat sky run away into branches and speckle (docs/choices.md).
+_FIRST_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
 # A coarser scale has this share of the iterations: more hardly lower the final loss.
 _COARSE, _COARSE_PAINTED = 1 / 2, 1 / 4
 _SETTINGS = {field.name for field in fields(Settings)}
@@ -191,7 +194,7 @@ def stylize(
                 unit=objective.unit,
                 periodic=chosen.border == "wrap",
                 free=FREE,
-                exponent=_PAINTED_EXPONENT if _paints_content(chosen) else EXPONENT,
+                exponent=_exponent(chosen, last=number == len(sizes)),
                 segment=chosen.segment,
                 state=saved.state if number == saved.scale else None,
                 on_state=saved.keep(number, objective, done),
@@ -297,6 +300,13 @@ def iterations(settings: Settings, sizes: Sequence[tuple[int, int]], scale: int)
     )
 
 
+def _exponent(settings: Settings, *, last: bool) -> float:
+    """Of the optimiser's variables at the last scale, or at one before."""
+    if not _paints_content(settings):
+        return EXPONENT
+    return _PAINTED_EXPONENT if last else _FIRST_EXPONENT
+
+
 def _scale_report(
     size: tuple[int, int], minimum: Minimum, objective: Objective, seconds: float
 ) -> dict[str, Any]:
@@ -323,7 +333,10 @@ def _as_sequence(style: Any) -> Sequence[Any]:
 
 
 def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
-    """Sizes (width, height) from coarse to fine, each about twice the one before."""
+    """Sizes (width, height) from coarse to fine, each about twice the one before.
+
+    A photograph that is painted on has a beginning before the last size, be it at the same one.
+    """
     height, width = content.shape[:2]
     longer = settings.size if settings.enlarge else min(settings.size, max(width, height))
     smallest = math.ceil((images.MIN_SIDE - 0.5) * max(width, height) / min(width, height))
@@ -336,6 +349,8 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     while longer // 2 >= max(_SMALLEST_SCALE, smallest) and len(sizes) != settings.scales:
         longer //= 2
         sizes.insert(0, images.fit(width, height, longer))
+    if len(sizes) == 1 and settings.scales != 1 and _paints_content(settings):
+        sizes *= 2
     return sizes
 
 
@@ -354,11 +369,13 @@ def _inputs(
     settings: Settings,
     on_note: Callable[[str], None],
 ) -> _Inputs:
-    """Colours as the settings want them, and the regions of the masks."""
+    """Styles without a frame, colours as the settings want them, and the regions of the masks."""
     if settings.beta > 0 and len(settings.style_scales) not in (1, len(styles)):
         count = len(settings.style_scales)
         raise UsageError(f"{count} values of style_scale for {len(styles)} style pictures")
     rgb, painted = content.rgb, [one.rgb for one in styles]
+    if settings.style_frame == "crop" and not masks[1]:
+        painted = [_without_frame(one, on_note) for one in painted]
     if settings.preserve_color == "luminance":
         painted = [color.luminance_style(one, rgb) for one in painted]
         rgb = color.grey(rgb)
@@ -384,6 +401,14 @@ def _inputs(
             fitted.append(images.resize(mask.rgb, width, height))
     split = len(masks[0])
     return _Inputs(rgb, painted, regions(fitted[:split], fitted[split:], len(painted)))
+
+
+def _without_frame(style: Float32, on_note: Callable[[str], None]) -> Float32:
+    inside, frame = without_frame(style)
+    if any(frame):
+        sides = "{} px at the top, {} right, {} at the bottom, {} left".format(*frame)
+        on_note(f"the frame of a painting is cut off, {sides}; --style-frame keep leaves it")
+    return inside
 
 
 def _objective(

@@ -37,10 +37,12 @@ class Settings:
     enlarge : bool
         Allow a result larger than the content picture.
     iterations : int
-        L-BFGS-B iterations at the full size; a quarter of them at each coarser one, or
+        L-BFGS-B iterations at the full size; a quarter of them at each coarser one before, or
         half where the start is not the content.
     scales : int or None
-        How many sizes, each half the next; None takes all from 192 pixels up.
+        How many sizes, each half the next; None takes all from 192 pixels up. Where the start is
+        the content and there is no coarser size, the beginning is at the same one, unless this is
+        1.
     content_weight, style_weight, tv_weight : float
         alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`, up to 1e12.
     strength : float or None
@@ -49,6 +51,8 @@ class Settings:
     style_scale : float or tuple of float
         Size of the style's strokes: longer side of the style picture over that of the result; one
         for all styles, or one each.
+    style_frame : {"crop", "keep"}
+        What becomes of a frame around a style picture (see `frames`); with style masks, it stays.
     style_blend : tuple of float or None
         Weight of each style picture; equal when None.
     content_layers, style_layers : mapping of layer name to weight
@@ -89,6 +93,7 @@ class Settings:
     tv_weight: float = 2.0
     strength: float | None = None
     style_scale: float | tuple[float, ...] = 1.0
+    style_frame: Literal["crop", "keep"] = "crop"
     style_blend: tuple[float, ...] | None = None
     content_layers: Mapping[str, float] = field(default_factory=_content_layers)
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
@@ -167,6 +172,7 @@ CHOICES = {
     "pooling": ("max", "average"),
     "loss": ("wasserstein", "relative", "gatys2016"),
     "border": ("zero", "replicate", "reflect", "wrap"),
+    "style_frame": ("crop", "keep"),
     "preserve_color": ("off", "luminance", "match", "histogram"),
 }
 
@@ -196,6 +202,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tv_weight": 0.0,
         "style_layers": {f"relu{block}_1": 1.0 for block in range(1, 6)},
         "pooling": "average",
+        "style_frame": "keep",
         "init": "noise",
         "scales": 1,
         "iterations": 300,

@@ -186,6 +186,19 @@ def test_size(quick, shape, settings, expected, random_image):
 # --- While it runs ------------------------------------------------------------------------------
 
 
+def test_a_beginning_at_the_same_size(network, castle, night):
+    """A photograph that is painted on and too small for a coarser size has one at its own."""
+
+    def sizes(**settings):
+        run = {"size": 64, "iterations": 5, "weights": network, **settings}
+        report = ms.stylize(castle, night, **run).report
+        return [(one["width"], one["iterations"]) for one in report["scales"]]
+
+    assert sizes(scales=None) == [(64, 2), (64, 5)]
+    assert sizes(scales=1) == [(64, 5)]
+    assert sizes(scales=None, init="noise") == [(64, 5)]
+
+
 @pytest.fixture(scope="module")
 def large(picture, content_file):
     """Large enough for two scales."""

@@ -1,0 +1,114 @@
+"""Frames around paintings: found where they were put, and nowhere else."""
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from scipy.ndimage import gaussian_filter
+
+from minimalstyle import images, stylize
+from minimalstyle.frames import frame_of, without_frame
+from minimalstyle.settings import PRESETS
+
+
+def painting(rng, height, width):
+    """Blotches in three colours that reach every edge."""
+    noise = gaussian_filter(rng.standard_normal((height, width, 3)), (3, 3, 0))
+    return (0.45 + 0.15 * noise / noise.std()).clip(0, 1).astype(np.float32)
+
+
+def framed(inside, widths, colour, rng):
+    """A painting with a frame of a colour, a little grainy; widths: top, right, bottom, left."""
+    top, right, bottom, left = widths
+    height, width = inside.shape[0] + top + bottom, inside.shape[1] + left + right
+    whole = np.full((height, width, 3), colour, np.float32)
+    whole += rng.normal(0, 0.01, whole.shape).astype(np.float32)
+    whole[top : height - bottom, left : width - right] = inside
+    return whole.clip(0, 1)
+
+
+@pytest.mark.parametrize("colour", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.75, 0.6, 0.2)])
+@pytest.mark.parametrize(
+    ("size", "widths"),
+    [
+        ((300, 400), (10, 12, 14, 16)),
+        ((700, 500), (30, 0, 0, 45)),
+        ((1500, 2000), (60, 80, 70, 90)),
+        ((90, 130), (6, 6, 6, 6)),
+    ],
+)
+def test_a_frame_is_found(size, widths, colour, rng):
+    whole = framed(painting(rng, *size), widths, colour, rng)
+    slack = 3 + 0.015 * max(whole.shape[:2])  # the blurred step, too
+    for found, width in zip(frame_of(whole), widths, strict=True):
+        if width == 0:
+            assert found == 0
+        else:
+            assert width <= found <= width + slack
+
+
+def test_a_frame_in_a_frame(rng):
+    inner = framed(painting(rng, 300, 400), (10, 10, 10, 10), (0.1, 0.1, 0.1), rng)
+    whole = framed(inner, (15, 15, 15, 15), (0.9, 0.9, 0.9), rng)
+    assert min(frame_of(whole)) >= 25
+
+
+def test_paintings_and_photographs_without_one(rng):
+    for file in ("neuschwanstein.jpg", "starry_night.jpg", "ink_landscape.webp"):
+        assert frame_of(images.load(EXAMPLES / file).rgb) == (0, 0, 0, 0), file
+    assert frame_of(painting(rng, 200, 300)) == (0, 0, 0, 0)
+
+
+def test_a_drawing_keeps_its_margin(rng):
+    """White paper with strokes in the middle: no straight step along any side."""
+    paper = np.ones((300, 400, 3), np.float32)
+    for _ in range(40):
+        row, column = rng.integers(60, 240), rng.integers(60, 300)
+        paper[row : row + 3, column : column + 40] = 0.1
+    assert frame_of(paper) == (0, 0, 0, 0)
+
+
+def test_an_object_at_the_edge_is_no_frame(rng):
+    picture = painting(rng, 300, 400)
+    picture[:20, :260] = 0.0  # two thirds of the side
+    assert frame_of(picture) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.5, 1.0])
+def test_one_colour_and_small_pictures(colour, rng):
+    for height, width in [(300, 400), (16, 16), (16, 3000), (1, 1)]:
+        flat = np.full((height, width, 3), colour, np.float32)
+        assert frame_of(flat) == (0, 0, 0, 0)
+    small = framed(painting(rng, 16, 16), (3, 3, 3, 3), (colour,) * 3, rng)
+    inside, _ = without_frame(small)
+    assert min(inside.shape[:2]) >= images.MIN_SIDE
+
+
+def test_a_framed_painting_gives_what_it_gives_without(network, photograph, rng):
+    whole = framed(painting(rng, 200, 260), (12, 12, 12, 12), (0.0, 0.0, 0.0), rng)
+    inside, (top, right, bottom, left) = without_frame(whole)
+    castle = photograph(40, 30)
+    notes = []
+    run = {"size": 32, "iterations": 2, "weights": network}
+    result = stylize(castle, whole, on_note=notes.append, **run)
+    np.testing.assert_array_equal(result.image, stylize(castle, inside, **run).image)
+    kept = stylize(castle, whole, style_frame="keep", **run).image
+    assert (kept != result.image).any()
+    (note,) = notes
+    assert note == (
+        f"the frame of a painting is cut off, {top} px at the top, {right} right, {bottom} at the "
+        f"bottom, {left} left; --style-frame keep leaves it"
+    )
+
+
+def test_with_style_masks_the_frame_stays(network, photograph, rng):
+    whole = framed(painting(rng, 200, 260), (12, 12, 12, 12), (0.0, 0.0, 0.0), rng)
+    notes = []
+    castle = photograph(40, 30)
+    masks = [np.ones(one.shape[:2]) for one in (castle, whole)]
+    run = {"size": 32, "iterations": 1, "weights": network, "on_note": notes.append}
+    stylize(castle, whole, content_mask=masks[0], style_mask=masks[1], **run)
+    assert not any("frame" in note for note in notes)
+
+
+def test_the_paper_crops_nothing():
+    assert PRESETS["gatys2016"]["style_frame"] == "keep"
