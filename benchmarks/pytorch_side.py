@@ -11,6 +11,7 @@ import common
 import numpy as np
 
 from minimalstyle import images, losses
+from minimalstyle.frames import without_frame
 from minimalstyle.layers import VGG, Conv, Relu
 from minimalstyle.onnx_io import load_vgg
 from minimalstyle.settings import PRESETS, Settings
@@ -215,7 +216,7 @@ def transfer(
 
     Parameters
     ----------
-    content, style : path
+    content, style : path or (H, W, 3) float32
     width, height : int
     target : float
     limit : float
@@ -230,7 +231,7 @@ def transfer(
     """
     torch = require()
     started = time.perf_counter()
-    painting = images.load(style).rgb
+    painting, _ = without_frame(images.load(style).rgb)
     size = images.fit(painting.shape[1], painting.shape[0], round(max(width, height)))
     start = images.resize(images.load(content).rgb, width, height)
     objective = PytorchObjective(

@@ -172,6 +172,7 @@ def stylize(
         done: list[dict[str, Any]] = saved.scales
         image: Float32 | None = None
         start: Float32 | None = None
+        objective: Objective | None = None
         for number, size in enumerate(sizes, start=1):
             coarse, start = start, _start_at(size, start_picture, chosen)
             if number < saved.scale:  # finished before the checkpoint was written
@@ -179,7 +180,8 @@ def stylize(
                 continue
             begun = progress.seconds
             # 3. Content reference, 4. style reference, at this size.
-            objective = _objective(network, inputs, size, chosen)
+            if objective is None or size != sizes[number - 2]:
+                objective = _objective(network, inputs, size, chosen)
             if number == saved.scale:
                 objective.terms = saved.terms
             # 5. The image that is being painted.

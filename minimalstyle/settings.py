@@ -89,7 +89,7 @@ class Settings:
     iterations: int = 40
     scales: int | None = None
     content_weight: float = 1.0
-    style_weight: float = 50.0
+    style_weight: float = 30.0
     tv_weight: float = 2.0
     strength: float | None = None
     style_scale: float | tuple[float, ...] = 1.0

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_varied,
         metavar="NAME=A,B,...",
-        help="a setting and its values, such as style-weight=15,50,150; a second one makes rows "
+        help="a setting and its values, such as style-weight=10,30,90; a second one makes rows "
         "of the first and columns of the second",
     )
     add("-o", "--output", type=Path, required=True, metavar="FILE", help="the sheet")

@@ -95,8 +95,9 @@ def test_exponent_of_a_power(benchmark):
 def test_time_to_loss(benchmark, no_torch, tmp_path, capsys):
     arguments = ("--size", "32", "--iterations", "2")
     result = run(benchmark("time_to_loss"), tmp_path / "loss.json", *arguments)
-    (ours,) = result["ours"]
-    assert len(ours["seconds"]) == len(ours["losses"]) == 2
+    assert len({run["loss"] for run in result["ours"]}) == len(result["ours"]) == 3
+    ours = result["ours"][0]
+    assert len(ours["seconds"]) == len(ours["losses"]) == 1 + 2
     assert ours["losses"][-1] == ours["loss"] > 0
     assert result["speedup"] is None
     assert "pip install torch" in capsys.readouterr().out
@@ -114,7 +115,7 @@ def test_plot(benchmark, tmp_path, capsys):
     torch = {"seconds": [4.0, 8.0], "losses": [3.0, 2.0], "reached": 8.0, "layout": "nchw"}
     machine = {"processor": "any", "cores": 2, "system": "any", "versions": {}}
     result = {"machine": machine, "ours": [ours], "torch": [torch]}
-    result |= {"our_seconds": 2.0, "torch_seconds": 8.0, "speedup": 4.0}
+    result |= {"our_seconds": 2.0, "torch_seconds": 8.0, "speedup": 4.0, "ratios": [4.0]}
     file, picture = tmp_path / "loss.json", tmp_path / "loss.png"
     file.write_text(json.dumps(result))
     benchmark("time_to_loss").main(["--from", str(file), "--plot", str(picture)])
