@@ -16,6 +16,7 @@ _SIDE = 512  # longer side at which frames are looked for, so that all resolutio
 _WIDEST = 0.12  # of the picture, on each side
 _STEP = 0.12  # between a frame and its painting
 _UNIFORM = 0.08  # most that the pixels of a line differ from their median, in the median
+_PAINTED = 0.012  # least that those of a line inside do: stripes and flags have no frame
 _ALONG = 0.8  # of a side: an object at the edge is shorter
 _BLUR = 2  # pixels on both sides of a step that are of neither
 _ROUNDS = 3  # a frame in a frame, and sides whose ends were frame
@@ -24,8 +25,9 @@ _ROUNDS = 3  # a frame in a frame, and sides whose ends were frame
 def frame_of(picture: Float32) -> tuple[int, int, int, int]:
     """How much of each side of a picture is a frame.
 
-    That is what lies outside of a straight step along nearly the whole of a side, if each line out
-    there has one colour. A sheet with a drawing on it has no such step, and keeps its margin.
+    That is what lies outside of a straight step along nearly the whole of a side, no wider than an
+    eighth of the picture, if each line out there has one colour and those inside have not. A sheet
+    with a drawing on it has no such step, and keeps its margin.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ def frame_of(picture: Float32) -> tuple[int, int, int, int]:
     for _ in range(_ROUNDS):
         rows, columns = small.shape[0] - cut[2], small.shape[1] - cut[1]
         inside = small[cut[0] : rows, cut[3] : columns]
+        if min(inside.shape[:2]) < images.MIN_SIDE:
+            break
         across = inside.transpose(1, 0, 2)
         found = [_depth(one) for one in (inside, across[::-1], inside[::-1], across)]
         if not any(found):
@@ -70,8 +74,10 @@ def _depth(picture: Float32) -> int:
     spread = np.median(np.abs(band - np.median(band, axis=1, keepdims=True)).mean(2), axis=1)
     best, depth = _STEP, 0
     for line in range(min(lines, len(band) - _BLUR)):
-        if line > 1 and spread[line - 2] > _UNIFORM:  # at its end the step itself is blurred
+        if spread[max(line - _BLUR, 0)] > _UNIFORM:  # at its end the step itself is blurred
             break
+        if spread[line + _BLUR] < _PAINTED:
+            continue
         step = np.abs(band[line + _BLUR] - band[max(line - _BLUR, 0)]).mean(1)
         along = float(np.quantile(step, 1 - _ALONG))
         if along > best:

@@ -38,8 +38,8 @@ Float32 = npt.NDArray[np.float32]
 # Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
 _SMALLEST_SCALE = 192
 # Of the optimiser's variables where a photograph is painted on: its large shapes are there already.
-# Only at first, as long as its colours are far from the style's, smooth variables are safer: with
-# others, spots of a flat sky run away into branches and speckle (docs/choices.md).
+# Only at first, while it is far from the style, smooth variables are safer: with others, spots of a
+# flat sky run away into branches and speckle (docs/choices.md).
 _FIRST_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
 # A coarser scale has this share of the iterations: more hardly lower the final loss.
 _COARSE, _COARSE_PAINTED = 1 / 2, 1 / 4
@@ -295,11 +295,11 @@ def choose(preset: str, given: dict[str, Any]) -> Settings:
 
 def iterations(settings: Settings, sizes: Sequence[tuple[int, int]], scale: int) -> int:
     """Iterations at a scale, which counts from 0."""
-    if scale == len(sizes) - 1:
-        return settings.iterations
-    return math.ceil(
-        settings.iterations * (_COARSE_PAINTED if _paints_content(settings) else _COARSE)
-    )
+    share = _COARSE_PAINTED if _paints_content(settings) else _COARSE
+    first = math.ceil(settings.iterations * share)
+    if scale < len(sizes) - 1:
+        return first
+    return settings.iterations - first if sizes[-1] in sizes[:-1] else settings.iterations
 
 
 def _exponent(settings: Settings, *, last: bool) -> float:
@@ -337,7 +337,7 @@ def _as_sequence(style: Any) -> Sequence[Any]:
 def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     """Sizes (width, height) from coarse to fine, each about twice the one before.
 
-    A photograph that is painted on has a beginning before the last size, be it at the same one.
+    Where a photograph is painted on, the last comes twice: for a beginning, and for the rest.
     """
     height, width = content.shape[:2]
     longer = settings.size if settings.enlarge else min(settings.size, max(width, height))
@@ -351,8 +351,8 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     while longer // 2 >= max(_SMALLEST_SCALE, smallest) and len(sizes) != settings.scales:
         longer //= 2
         sizes.insert(0, images.fit(width, height, longer))
-    if len(sizes) == 1 and settings.scales != 1 and _paints_content(settings):
-        sizes *= 2
+    if settings.scales != 1 and settings.iterations > 1 and _paints_content(settings):
+        sizes.append(sizes[-1])
     return sizes
 
 

@@ -164,6 +164,8 @@ def memory_needed(
     contents, styles = _layers(settings)
     at_once = before = 0
     for number, size in enumerate(sizes):
+        if size in sizes[:number]:  # the same objective goes on
+            continue
         run = _pass(network, size, [*contents, *styles], settings.border, settings)
         targets = sum(_map_bytes(run, name) for name in contents)
         filters = _filter_bytes(network, run)
@@ -376,7 +378,8 @@ def seconds_needed(
     for number, (size, count) in enumerate(zip(sizes, counts, strict=True)):
         here = _work(size, settings.border)
         styles = [_work(one, settings.border) for one in _styles_at(number, sizes, style_sizes)]
-        work += _TARGET * (here + styled * sum(styles))
+        if size not in sizes[:number]:
+            work += _TARGET * (here + styled * sum(styles))
         work += here * (1 + _EVALUATIONS * count)  # the start is evaluated, too
     return work * (pace or measure_pace(network, settings))
 

@@ -37,12 +37,12 @@ class Settings:
     enlarge : bool
         Allow a result larger than the content picture.
     iterations : int
-        L-BFGS-B iterations at the full size; a quarter of them at each coarser one before, or
-        half where the start is not the content.
+        L-BFGS-B iterations at the full size; a quarter of them before at each coarser one, or
+        half where the start is not the content. Where it is, the first quarter at the full size is
+        a scale of its own, with smooth variables.
     scales : int or None
-        How many sizes, each half the next; None takes all from 192 pixels up. Where the start is
-        the content and there is no coarser size, the beginning is at the same one, unless this is
-        1.
+        How many sizes, each half the next; None takes all from 192 pixels up. With 1, there is no
+        beginning with smooth variables either.
     content_weight, style_weight, tv_weight : float
         alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`, up to 1e12.
     strength : float or None

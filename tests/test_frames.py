@@ -73,6 +73,31 @@ def test_an_object_at_the_edge_is_no_frame(rng):
     assert frame_of(picture) == (0, 0, 0, 0)
 
 
+def test_patterns_have_no_frame(rng):
+    """Stripes, tiles, a flag: inside of a step there is one colour as well, or none outside."""
+    y, x = np.mgrid[:300, :400]
+    for where in (
+        y // 30 % 2 == 0,
+        (x // 30 + y // 30) % 2 == 0,
+        (x % 40 < 4) | (y % 40 < 4),
+        (y < 28) | (y > 278),
+        y > 270,
+    ):
+        picture = np.where(where[..., None], np.float32([0.9, 0.1, 0.1]), np.float32(1))
+        assert frame_of(picture) == (0, 0, 0, 0)
+    assert frame_of(rng.random((300, 400, 3), np.float32)) == (0, 0, 0, 0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(16, 16), (64, 16), (16, 32), (16, 200), (48, 1600)])
+def test_small_and_narrow_pictures(size, rng):
+    stripes = np.zeros((*size, 3), np.float32)
+    stripes[::4] = stripes[1::4] = 1
+    for picture in (stripes, rng.random((*size, 3), np.float32)):
+        inside, _ = without_frame(picture)
+        assert min(inside.shape[:2]) >= images.MIN_SIDE
+
+
 @pytest.mark.parametrize("colour", [0.0, 0.5, 1.0])
 def test_one_colour_and_small_pictures(colour, rng):
     for height, width in [(300, 400), (16, 16), (16, 3000), (1, 1)]:
