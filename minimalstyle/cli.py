@@ -151,7 +151,8 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     if command == "reconstruct":
         default = Settings(**RECONSTRUCTION)
     sizes = default.scales or "all from 192 px"
-    text = f"number of sizes, each half the next (default: {sizes})"
+    one = "; with 1 no smooth beginning" if command == "stylize" else ""
+    text = f"number of sizes, each half the next{one} (default: {sizes})"
     add("scales", text, type=int, metavar="N")
     if command == "stylize":
         add("strength", "0 to 100, less or more painting: 50 leaves the style weight", type=float)
