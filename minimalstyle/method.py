@@ -377,7 +377,11 @@ def _inputs(
         raise UsageError(f"{count} values of style_scale for {len(styles)} style pictures")
     rgb, painted = content.rgb, [one.rgb for one in styles]
     if settings.style_frame == "crop" and not masks[1]:
-        painted = [_without_frame(one, on_note) for one in painted]
+        several = len(painted) > 1
+        painted = [
+            _without_frame(one, f"painting {number}" if several else "the painting", on_note)
+            for number, one in enumerate(painted, start=1)
+        ]
     if settings.preserve_color == "luminance":
         painted = [color.luminance_style(one, rgb) for one in painted]
         rgb = color.grey(rgb)
@@ -405,11 +409,11 @@ def _inputs(
     return _Inputs(rgb, painted, regions(fitted[:split], fitted[split:], len(painted)))
 
 
-def _without_frame(style: Float32, on_note: Callable[[str], None]) -> Float32:
+def _without_frame(style: Float32, name: str, on_note: Callable[[str], None]) -> Float32:
     inside, frame = without_frame(style)
     if any(frame):
         sides = "{} px at the top, {} right, {} at the bottom, {} left".format(*frame)
-        on_note(f"the frame of a painting is cut off, {sides}; --style-frame keep leaves it")
+        on_note(f"the frame of {name} is cut off, {sides}; --style-frame keep leaves it")
     return inside
 
 

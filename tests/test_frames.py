@@ -120,9 +120,19 @@ def test_a_framed_painting_gives_what_it_gives_without(network, photograph, rng)
     assert (kept != result.image).any()
     (note,) = notes
     assert note == (
-        f"the frame of a painting is cut off, {top} px at the top, {right} right, {bottom} at the "
-        f"bottom, {left} left; --style-frame keep leaves it"
+        f"the frame of the painting is cut off, {top} px at the top, {right} right, {bottom} at "
+        f"the bottom, {left} left; --style-frame keep leaves it"
     )
+
+
+def test_which_of_several_paintings_has_the_frame(network, photograph, rng):
+    plain = painting(rng, 200, 260)
+    whole = framed(plain, (12, 12, 12, 12), (0.0, 0.0, 0.0), rng)
+    notes = []
+    run = {"size": 32, "iterations": 1, "weights": network, "on_note": notes.append}
+    stylize(photograph(40, 30), [plain, whole], **run)
+    (note,) = notes
+    assert note.startswith("the frame of painting 2 is cut off")
 
 
 def test_with_style_masks_the_frame_stays(network, photograph, rng):
