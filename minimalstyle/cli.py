@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -147,15 +147,11 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     )
     if command != "texture":
         add("enlarge", "allow --size above the size of CONTENT", action="store_true")
-    add("iterations", f"at the full size (default: {default.iterations})", type=int, metavar="N")
     if command == "reconstruct":
         default = Settings(**RECONSTRUCTION)
-    sizes = default.scales or "all from 192 px"
-    one = "; with 1 no smooth beginning" if command == "stylize" else ""
-    text = f"number of sizes, each half the next{one} (default: {sizes})"
-    add("scales", text, type=int, metavar="N")
+    _add_sizes(add, default)
     if command == "stylize":
-        add("strength", "0 to 100, less or more painting: 50 leaves the style weight", type=float)
+        add("strength", "0 the photograph, 50 the default, 100 repainted", type=float)
         text = f"likeness to CONTENT (default: {default.content_weight:g})"
         add("content-weight", text, type=float, metavar="WEIGHT")
         text = f"likeness to STYLE (default: {default.style_weight:g})"
@@ -210,12 +206,28 @@ def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     add("threads", "(default: all cores)", type=int)
 
 
+def _add_sizes(add: Callable[..., None], default: Settings) -> None:
+    """The sizes of a run, and what is done at each."""
+
+    def add_number(name: str, help_text: str, value: object, metavar: str = "N") -> None:
+        add(name, f"{help_text} (default: {value})", type=int, metavar=metavar)
+
+    add_number("iterations", "at the full size", default.iterations)
+    add_number("coarse-iterations", "at each coarser size", default.coarse_iterations)
+    text = "longer side of the coarsest size"
+    add_number("first-size", text, default.first_size, "PIXELS")
+    add_number("scales", "number of sizes", default.scales or "steps of about 2")
+    text = "largest size at which layers beyond block 3 act"
+    add_number("deep-size", text, default.deep_size, "PIXELS")
+
+
 def _preset_text(name: str) -> str:
     changes = PRESETS[name]
-    words = {"gram": "Gram matrices, bolder and less pure", "gatys2016": "the paper's constants"}
+    words = {"gram": "Gram matrices, as in the paper", "gatys2016": "the paper's constants"}
     if name in words:
         return words[name]
-    return " ".join(f"--{key} {value}" for key, value in changes.items()) or "as below"
+    changed = (f"--{key.replace('_', '-')} {value}" for key, value in changes.items())
+    return " ".join(changed) or "as below"
 
 
 def _numbers(text: str) -> tuple[float, ...]:

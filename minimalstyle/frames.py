@@ -14,11 +14,14 @@ Float32 = npt.NDArray[np.float32]
 
 _SIDE = 512  # longer side at which frames are looked for, so that all resolutions are alike
 _WIDEST = 0.12  # of the picture, on each side
+_WIDEST_SHEET = 0.16  # where there is more beyond the paper, such as a printer's scale
+_PAPER = 0.02  # of the picture: least width of the paper there
 _STEP = 0.12  # between a frame and its painting
 _UNIFORM = 0.08  # most that the pixels of a line differ from their median, in the median
 _PAINTED = 0.012  # least that those of a line inside do: stripes and flags have no frame
 _ALONG = 0.8  # of a side: an object at the edge is shorter
 _BLUR = 2  # pixels on both sides of a step that are of neither
+_EDGE = 0.01  # of the longer side: shadow of the frame, or canvas without paint
 _ROUNDS = 3  # a frame in a frame, and sides whose ends were frame
 
 
@@ -26,8 +29,9 @@ def frame_of(picture: Float32) -> tuple[int, int, int, int]:
     """How much of each side of a picture is a frame.
 
     That is what lies outside of a straight step along nearly the whole of a side, no wider than an
-    eighth of the picture, if each line out there has one colour and those inside have not. A sheet
-    with a drawing on it has no such step, and keeps its margin.
+    eighth of the picture, if each line out there has one colour and those inside have not. Beyond
+    a strip of paper anything may lie, such as a printer's scale. A sheet with a drawing on it has
+    no such step, and keeps its margin. A little of the inside is cut, too: the edge of the canvas.
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ def frame_of(picture: Float32) -> tuple[int, int, int, int]:
             break
         cut = [before + more for before, more in zip(cut, found, strict=True)]
     scale = max(height, width) / longer
-    top, right, bottom, left = (int(np.ceil(scale * one)) for one in cut)
+    edge = round(_EDGE * longer)
+    top, right, bottom, left = (int(np.ceil(scale * (one + edge * (one > 0)))) for one in cut)
     return top, right, bottom, left
 
 
@@ -69,16 +74,20 @@ def without_frame(picture: Float32) -> tuple[Float32, tuple[int, int, int, int]]
 
 def _depth(picture: Float32) -> int:
     """Lines of the frame at the top."""
-    lines = round(_WIDEST * len(picture))
+    lines = round(_WIDEST_SHEET * len(picture))
     band = picture[: lines + _BLUR]
     spread = np.median(np.abs(band - np.median(band, axis=1, keepdims=True)).mean(2), axis=1)
+    plain = [0]  # lines of one colour that end with the line before, one after the other
+    for one in spread:
+        plain.append(plain[-1] + 1 if one <= _UNIFORM else 0)
     best, depth = _STEP, 0
     for line in range(min(lines, len(band) - _BLUR)):
-        if spread[max(line - _BLUR, 0)] > _UNIFORM:  # at its end the step itself is blurred
-            break
-        if spread[line + _BLUR] < _PAINTED:
+        outside = max(line - _BLUR, 0)  # at its end the step itself is blurred
+        frame = plain[outside + 1] > outside and line < _WIDEST * len(picture)
+        paper = _PAPER * len(picture) <= plain[outside + 1] <= outside  # with more beyond it
+        if not (frame or paper) or spread[line + _BLUR] < _PAINTED:
             continue
-        step = np.abs(band[line + _BLUR] - band[max(line - _BLUR, 0)]).mean(1)
+        step = np.abs(band[line + _BLUR] - band[outside]).mean(1)
         along = float(np.quantile(step, 1 - _ALONG))
         if along > best:
             best, depth = along, line + _BLUR + 2

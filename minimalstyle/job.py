@@ -34,7 +34,7 @@ class Job:
     ) -> None:
         self.args, self.given, self.note = args, dict(settings), note
         self.masked = bool(getattr(args, "content_mask", ()))
-        self.pace: float | None = None
+        self.pace: plan.Pace | None = None
         self.network: Network = load_network(args.weights, threads=settings.get("threads"))
         self.styles = [images.load(one) for one in args.styles]
         if args.command == "texture":

@@ -9,8 +9,9 @@ and the optimiser works on cosine coefficients (see `optimize`).
 
 import math
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -35,14 +36,13 @@ __all__ = ["Result", "reconstruct", "stylize", "texture"]
 
 Float32 = npt.NDArray[np.float32]
 
-# Longer side in pixels. A coarser beginning gives larger strokes, but copies objects of the style.
-_SMALLEST_SCALE = 192
-# Of the optimiser's variables where a photograph is painted on: its large shapes are there already.
-# Only at first, while it is far from the style, smooth variables are safer: with others, spots of a
-# flat sky run away into branches and speckle (docs/choices.md).
-_FIRST_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
-# A coarser scale has this share of the iterations: more hardly lower the final loss.
-_COARSE, _COARSE_PAINTED = 1 / 2, 1 / 4
+# Of the optimiser's variables where a photograph is painted on. At coarse sizes, where it is far
+# from the painting, steps are long, and with less smooth variables spots of a flat sky run away
+# into branches and speckle (docs/choices.md).
+_COARSE_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
+_SHALLOW = 3  # blocks of the network whose layers act at every size
+_SHALLOW_WORK = 0.4  # share of the work that is left without the others
+_FIXED_WORK = 10_000  # pixels whose work every evaluation costs besides its own
 _SETTINGS = {field.name for field in fields(Settings)}
 
 
@@ -166,13 +166,12 @@ def stylize(
             },
         }
         saved = SavedRun(facts, sizes, checkpoint, resume)
-        progress = Progress(
-            sizes, [iterations(chosen, sizes, i) for i in range(len(sizes))], callback
-        )
+        counts = [iterations(chosen, sizes, scale) for scale in range(len(sizes))]
+        work = [work_at(size, chosen, first=not scale) for scale, size in enumerate(sizes)]
+        progress = Progress(sizes, counts, work, callback)
         done: list[dict[str, Any]] = saved.scales
         image: Float32 | None = None
         start: Float32 | None = None
-        objective: Objective | None = None
         for number, size in enumerate(sizes, start=1):
             coarse, start = start, _start_at(size, start_picture, chosen)
             if number < saved.scale:  # finished before the checkpoint was written
@@ -180,8 +179,7 @@ def stylize(
                 continue
             begun = progress.seconds
             # 3. Content reference, 4. style reference, at this size.
-            if objective is None or size != sizes[number - 2]:
-                objective = _objective(network, inputs, size, chosen)
+            objective = _objective_at(network, inputs, size, chosen, first=number == 1)
             if number == saved.scale:
                 objective.terms = saved.terms
             # 5. The image that is being painted.
@@ -295,18 +293,46 @@ def choose(preset: str, given: dict[str, Any]) -> Settings:
 
 def iterations(settings: Settings, sizes: Sequence[tuple[int, int]], scale: int) -> int:
     """Iterations at a scale, which counts from 0."""
-    share = _COARSE_PAINTED if _paints_content(settings) else _COARSE
-    first = math.ceil(settings.iterations * share)
-    if scale < len(sizes) - 1:
-        return first
-    return settings.iterations - first if sizes[-1] in sizes[:-1] else settings.iterations
+    return settings.iterations if scale == len(sizes) - 1 else settings.coarse_iterations
+
+
+def acting(
+    layers: Mapping[str, float], size: tuple[int, int], settings: Settings, *, first: bool
+) -> dict[str, float]:
+    """The layers that act at a size, with their weights.
+
+    Parameters
+    ----------
+    layers : mapping of str to float
+        Content or style layers of the settings.
+    size : (width, height)
+    settings : Settings
+    first : bool
+        Whether it is the first size, where all act.
+    """
+    if first or max(size) <= settings.deep_size:
+        return dict(layers)
+    return {name: one for name, one in layers.items() if _block(name) <= _SHALLOW} or dict(layers)
+
+
+def work_at(size: tuple[int, int], settings: Settings, *, first: bool) -> float:
+    """Work of an iteration at a size, in pixels of one where all layers act."""
+    shallow = len(acting(settings.style_layers, size, settings, first=first))
+    share = _SHALLOW_WORK if shallow < len(settings.style_layers) else 1.0
+    return share * (size[0] * size[1] + _FIXED_WORK)
+
+
+def _block(layer: str) -> int:
+    """Of a layer such as relu3_1 or pool3."""
+    number = re.search(r"\d+", layer)
+    return int(number[0]) if number else 0
 
 
 def _exponent(settings: Settings, *, last: bool) -> float:
     """Of the optimiser's variables at the last scale, or at one before."""
     if not _paints_content(settings):
         return EXPONENT
-    return _PAINTED_EXPONENT if last else _FIRST_EXPONENT
+    return _PAINTED_EXPONENT if last else _COARSE_EXPONENT
 
 
 def _scale_report(
@@ -335,9 +361,10 @@ def _as_sequence(style: Any) -> Sequence[Any]:
 
 
 def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
-    """Sizes (width, height) from coarse to fine, each about twice the one before.
+    """Sizes (width, height) from coarse to fine, in equal steps of about 2.
 
-    Where a photograph is painted on, the last comes twice: for a beginning, and for the rest.
+    The large forms are painted at the first size: so it is the same for a preview and for a print,
+    and only for small pictures less.
     """
     height, width = content.shape[:2]
     longer = settings.size if settings.enlarge else min(settings.size, max(width, height))
@@ -347,13 +374,11 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
             f"size {longer} would leave less than {images.MIN_SIDE} pixels on the shorter side "
             f"of this picture; it takes {smallest}"
         )
-    sizes = [images.fit(width, height, longer)]
-    while longer // 2 >= max(_SMALLEST_SCALE, smallest) and len(sizes) != settings.scales:
-        longer //= 2
-        sizes.insert(0, images.fit(width, height, longer))
-    if settings.scales != 1 and settings.iterations > 1 and _paints_content(settings):
-        sizes.append(sizes[-1])
-    return sizes
+    first = max(min(settings.coarsest, longer / 2), smallest)
+    steps = (settings.scales or 1 + max(1, round(math.log2(longer / first)))) - 1
+    sides = [round(longer * (first / longer) ** (step / steps)) for step in range(steps, 0, -1)]
+    sides = [side for side in dict.fromkeys(sides) if side < longer]
+    return [images.fit(width, height, side) for side in (*sides, longer)]
 
 
 def note_size(
@@ -417,9 +442,10 @@ def _without_frame(style: Float32, name: str, on_note: Callable[[str], None]) ->
     return inside
 
 
-def _objective(
-    network: Network, inputs: _Inputs, size: tuple[int, int], settings: Settings
+def _objective_at(
+    network: Network, inputs: _Inputs, size: tuple[int, int], settings: Settings, *, first: bool
 ) -> Objective:
+    """The objective at one size, of pictures that are resized to it."""
     width, height = size
     factors = settings.style_scales * (1 if len(settings.style_scales) > 1 else len(inputs.styles))
     styles = [
@@ -429,16 +455,34 @@ def _objective(
     parts = inputs.regions
     if parts is not None:
         parts = [at_size(one, size, styles[one.style].shape[1::-1]) for one in parts]
+    content = images.resize(inputs.content, width, height)
+    return objective_for(network, content, styles, settings, parts, first=first)
+
+
+def objective_for(
+    network: Network,
+    content: Float32,
+    styles: Sequence[Float32],
+    settings: Settings,
+    parts: Sequence[Region] | None = None,
+    *,
+    first: bool,
+) -> Objective:
+    """The objective of a run at the size of `content`, with the layers that act there."""
+    height, width = content.shape[:2]
+    size = width, height
+    content_layers = acting(settings.kept, size, settings, first=first)
+    style_layers = acting(settings.style_layers, size, settings, first=first)
     return Objective(
         network,
-        content=images.resize(inputs.content, width, height),
+        content=content,
         styles=styles,
         style_blend=settings.style_blend,
         content_weight=settings.content_weight,
         style_weight=settings.beta,
-        tv_weight=settings.tv_weight,
-        content_layers=settings.content_layers,
-        style_layers=settings.style_layers,
+        tv_weight=settings.gamma,
+        content_layers=content_layers,
+        style_layers=style_layers,
         pooling=settings.pooling,
         loss=settings.loss,
         border=settings.border,

@@ -24,14 +24,12 @@ from .losses import (
 )
 from .network import Network
 from .regions import Region
-from .settings import PRESETS, Settings, check_weights
+from .settings import Settings, check_weights
 
 __all__ = ["Objective"]
 
 Image = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
-
-_GRAM = PRESETS["gram"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class _Style:
 class Objective:
     """`L = alpha L_content + beta L_style + gamma L_tv`, as a function of the image.
 
-    By default style is a difference of Gram matrices, with the weights of the preset "gram".
+    Its defaults are those of `stylize`.
 
     Call it with an image (H, W, 3), RGB in [0, 1], to get the loss and its gradient (H, W, 3)
     float32. `terms` then holds the parts of that loss, without their weights: "content", "style",
@@ -74,8 +72,8 @@ class Objective:
     content : (H, W, 3) float
         The picture whose features are kept; images of the same size can be evaluated.
     styles : sequence of (h, w, 3) float, or one of them
-        Pictures whose Gram matrices are matched, each of any size. None are needed without a
-        style weight.
+        Pictures whose means and covariances (or Gram matrices) are matched, each of any size. None
+        are needed without a style weight.
     style_blend : sequence of float, optional
         Weight of each style; equal by default.
     content_weight, style_weight, tv_weight : float, optional
@@ -115,12 +113,12 @@ class Objective:
         styles: Sequence[Image],
         style_blend: Sequence[float] | None = None,
         content_weight: float = Settings.content_weight,
-        style_weight: float = _GRAM["style_weight"],
+        style_weight: float = Settings.style_weight,
         tv_weight: float = Settings.tv_weight,
         content_layers: Mapping[str, float] | None = None,
         style_layers: Mapping[str, float] | None = None,
         pooling: Literal["max", "average"] | None = None,
-        loss: Literal["wasserstein", "relative", "gatys2016"] = _GRAM["loss"],
+        loss: Literal["wasserstein", "relative", "gatys2016"] = Settings.loss,
         border: Border = "zero",
         regions: Sequence[Region] | None = None,
     ) -> None:
@@ -140,7 +138,7 @@ class Objective:
         self.content_layers = _shares(
             defaults.content_layers if content_layers is None else content_layers
         )
-        self.style_layers = _shares(_GRAM["style_layers"] if style_layers is None else style_layers)
+        self.style_layers = _shares(defaults.style_layers if style_layers is None else style_layers)
         if content_weight == 0:
             self.content_layers = {}
         if style_weight == 0:

@@ -21,7 +21,6 @@ from .engine.winograd import size_of_filters
 from .images import fit
 from .layers import Conv
 from .network import Network, Pass
-from .objective import Objective
 from .optimize import CORRECTIONS, FREE, minimize
 from .settings import Settings
 
@@ -49,9 +48,7 @@ _PICTURE = 40
 
 _EVALUATIONS = 1.05  # in an iteration: most steps are taken at once
 _TARGET = 0.6  # of the time of an evaluation: forwards only, but in new memory
-# What an evaluation costs at any size, such as reading the filters, in pixels of the same cost.
-_FIXED = 15_000
-_SIDE = 128  # of the picture that is measured
+_SIDES = 64, 192  # of the pictures that are measured
 
 _LARGEST = 20_000  # what `Settings` allow
 _MOST = 1_000_000
@@ -161,11 +158,9 @@ def memory_needed(
     978 and 2335.
     """
     settings = settings or Settings()
-    contents, styles = _layers(settings)
     at_once = before = 0
     for number, size in enumerate(sizes):
-        if size in sizes[:number]:  # the same objective goes on
-            continue
+        contents, styles = _layers(settings, size, first=number == 0)
         run = _pass(network, size, [*contents, *styles], settings.border, settings)
         targets = sum(_map_bytes(run, name) for name in contents)
         filters = _filter_bytes(network, run)
@@ -173,7 +168,7 @@ def memory_needed(
         # backward pass come with the first evaluation.
         made = before + (filters if number else filters // 2)
         here = _styles_at(number, sizes, style_sizes)
-        at_once = max(at_once, made + _style_bytes(network, here, settings, masked))
+        at_once = max(at_once, made + _style_bytes(network, here, styles, settings, masked))
         at_once = max(at_once, made + _forward_bytes(run) + targets)
         before = _nbytes(vars(run)) + _spare_bytes(run) + targets
         if masked:  # weighted features, and gradients that add up
@@ -186,10 +181,16 @@ def memory_needed(
     return _BASE + sum(weights) + 12 * loaded_pixels + at_once
 
 
-def _layers(settings: Settings) -> tuple[list[str], list[str]]:
-    """Content and style layers that the objective looks at."""
-    contents = list(settings.content_layers) if settings.content_weight > 0 else []
-    return contents, list(settings.style_layers) if settings.beta > 0 else []
+def _layers(settings: Settings, size: Size, *, first: bool) -> tuple[list[str], list[str]]:
+    """Content and style layers that the objective looks at, at one size."""
+    contents, styles = (
+        list(method.acting(layers, size, settings, first=first)) if weight > 0 else []
+        for layers, weight in (
+            (settings.kept, settings.content_weight),
+            (settings.style_layers, settings.beta),
+        )
+    )
+    return contents, styles
 
 
 def _pass(
@@ -205,9 +206,14 @@ def _styles_at(number: int, sizes: Sequence[Size], style_sizes: Sequence[Size]) 
     return [fit(*size, round(max(size) * share)) for size in style_sizes]
 
 
-def _style_bytes(network: Network, sizes: Sequence[Size], settings: Settings, masked: bool) -> int:
+def _style_bytes(
+    network: Network,
+    sizes: Sequence[Size],
+    layers: Sequence[str],
+    settings: Settings,
+    masked: bool,
+) -> int:
     """Most that the style targets take: a style's pass stays until the next has its own."""
-    layers = _layers(settings)[1]
     border: Border = "reflect" if settings.border == "wrap" else settings.border
     most = previous = 0
     for size in sizes if layers else []:
@@ -302,7 +308,8 @@ def largest_size(
     pixels = sum(width * height for width, height in [content, *styles])
 
     def fits(longer: int) -> bool:
-        sizes = [fit(*content, longer // 2), fit(*content, longer)]  # others are far smaller
+        side = longer // 2  # the size before is about that, and others are far smaller
+        sizes = [fit(*content, one) for one in (min(side, settings.first_size), side, longer)]
         style_sizes = [
             fit(*style, round(factor * longer))
             for style, factor in zip(styles, factors, strict=True)
@@ -322,30 +329,54 @@ def largest_size(
 # -------------------------------------------------------------------------------- time of a run
 
 
-def measure_pace(network: Network, settings: Settings | None = None) -> float:
-    """Seconds for each pixel of an evaluation with its step, measured here: takes about a second.
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of an evaluation with its step, as `fixed + each * pixels`.
 
-    What a small picture costs more is not in it: see `seconds_needed`.
+    Attributes
+    ----------
+    fixed, each : float
+        Where all layers act.
+    shallow_fixed, shallow_each : float
+        Where deep ones are left out.
     """
+
+    fixed: float
+    each: float
+    shallow_fixed: float
+    shallow_each: float
+
+    def seconds(self, size: Size, border: Border, *, shallow: bool) -> float:
+        """Of one evaluation."""
+        width, height = size
+        around = 2 * margin(border, height, width)
+        pixels = (width + around) * (height + around)
+        if shallow:
+            return self.shallow_fixed + self.shallow_each * pixels
+        return self.fixed + self.each * pixels
+
+
+def measure_pace(network: Network, settings: Settings | None = None) -> Pace:
+    """Measure evaluations of small pictures here: takes two or three seconds."""
     settings = settings or Settings()
-    image = np.random.default_rng(0).random((_SIDE, _SIDE, 3), np.float32)
-    objective = Objective(
-        network,
-        content=image[::-1],
-        styles=[image[:, ::-1]],
-        content_weight=settings.content_weight,
-        style_weight=settings.beta,
-        content_layers=settings.content_layers,
-        style_layers=settings.style_layers,
-        pooling=settings.pooling,
-        loss=settings.loss,
-    )
+    found: list[float] = []
+    for first in (True, False):
+        small, large = (_evaluation(network, settings, side, first) for side in _SIDES)
+        each = max(large - small, 0.0) / (_SIDES[1] ** 2 - _SIDES[0] ** 2)
+        found += [max(small - each * _SIDES[0] ** 2, 0.0), each]
+    return Pace(*found)
+
+
+def _evaluation(network: Network, settings: Settings, side: int, first: bool) -> float:
+    """Seconds of an evaluation with its step."""
+    image = np.random.default_rng(0).random((side, side, 3), np.float32)
+    settings = replace(settings, style_blend=None, deep_size=_SIDES[0] // 2)
+    objective = method.objective_for(network, image[::-1], [image[:, ::-1]], settings, first=first)
     # The first step transforms the filters, loads or compiles the kernels, and imports scipy.
     minimize(objective, image, 1, threads=network.threads.number, unit=objective.unit)
     started = time.perf_counter()
-    minimum = minimize(objective, image, 2, threads=network.threads.number, unit=objective.unit)
-    seconds = time.perf_counter() - started
-    return seconds / (minimum.evaluations * (_SIDE * _SIDE + _FIXED))
+    minimum = minimize(objective, image, 3, threads=network.threads.number, unit=objective.unit)
+    return (time.perf_counter() - started) / minimum.evaluations
 
 
 def seconds_needed(
@@ -355,7 +386,7 @@ def seconds_needed(
     style_sizes: Sequence[Size],
     settings: Settings | None = None,
     *,
-    pace: float | None = None,
+    pace: Pace | None = None,
 ) -> float:
     """Estimate of the seconds that a run takes once the network is loaded.
 
@@ -365,36 +396,33 @@ def seconds_needed(
     sizes, style_sizes : sequence of (width, height)
         As for `memory_needed`.
     iterations : int
-        As in the settings: at the last scale, and fewer before.
+        At the last scale; before it the settings say how many.
     settings : Settings, optional
         For layers, pooling and border.
-    pace : float, optional
+    pace : Pace, optional
         From `measure_pace`, which is called otherwise.
     """
     settings = settings or Settings()
+    pace = pace or measure_pace(network, settings)
     counts = _iterations(iterations, sizes, settings)
-    styled = bool(_layers(settings)[1])
-    work = 0.0
+    total = 0.0
     for number, (size, count) in enumerate(zip(sizes, counts, strict=True)):
-        here = _work(size, settings.border)
-        styles = [_work(one, settings.border) for one in _styles_at(number, sizes, style_sizes)]
-        if size not in sizes[:number]:
-            work += _TARGET * (here + styled * sum(styles))
-        work += here * (1 + _EVALUATIONS * count)  # the start is evaluated, too
-    return work * (pace or measure_pace(network, settings))
+        first = number == 0
+        shallow = not first and max(size) > settings.deep_size
+        here = pace.seconds(size, settings.border, shallow=shallow)
+        targets = [size]
+        if _layers(settings, size, first=first)[1]:
+            targets += _styles_at(number, sizes, style_sizes)
+        for one in targets:
+            total += _TARGET * pace.seconds(one, settings.border, shallow=shallow)
+        total += here * (1 + _EVALUATIONS * count)  # the start is evaluated, too
+    return total
 
 
 def _iterations(iterations: int, sizes: Sequence[Size], settings: Settings) -> list[int]:
     """Iterations at each scale."""
     chosen = replace(settings, iterations=iterations)
     return [method.iterations(chosen, sizes, number) for number in range(len(sizes))]
-
-
-def _work(size: Size, border: Border) -> float:
-    """Work of one evaluation, in pixels."""
-    width, height = size
-    around = 2 * margin(border, height, width)
-    return (width + around) * (height + around) + _FIXED
 
 
 def iterations_for(
@@ -404,7 +432,7 @@ def iterations_for(
     style_sizes: Sequence[Size],
     settings: Settings | None = None,
     *,
-    pace: float | None = None,
+    pace: Pace | None = None,
 ) -> tuple[int, bool]:
     """Iterations that fit into a time, at least 1, and whether they do fit.
 
@@ -464,7 +492,7 @@ def make(
     *,
     loaded_pixels: int = 0,
     masked: bool = False,
-    pace: float | None = None,
+    pace: Pace | None = None,
 ) -> Plan:
     """Plan a run; the parameters are those of `memory_needed` and `seconds_needed`."""
     memory = memory_needed(

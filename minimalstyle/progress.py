@@ -14,7 +14,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Counts over all scales; the work of an iteration is the number of its pixels.
+    """Counts over all scales, by the work of an iteration at each.
 
     Parameters
     ----------
@@ -22,6 +22,8 @@ class Progress:
         Of each scale.
     iterations : sequence of int
         At each of them.
+    work : sequence of float
+        Of an iteration at each of them, in any unit.
     callback : callable
         Gets an `Iterate` after each iteration and returns True to stop the run.
     """
@@ -30,9 +32,11 @@ class Progress:
         self,
         sizes: Sequence[tuple[int, int]],
         iterations: Sequence[int],
+        work: Sequence[float],
         callback: Callable[[Iterate], bool | None],
     ) -> None:
         self.sizes, self.iterations, self.callback = sizes, iterations, callback
+        self.work = [each * count for each, count in zip(work, iterations, strict=True)]
         self.started = time.perf_counter()
         self.evaluations = 0  # of the scales before
         self.first: tuple[float, float] | None = None  # seconds and fraction of the first event
@@ -46,12 +50,8 @@ class Progress:
         self, scale: int, objective: Objective
     ) -> Callable[[int, int, float, npt.NDArray[np.float32]], bool | None]:
         """What the optimiser calls after each iteration of a scale, which counts from 1."""
-        work = [w * h * n for (w, h), n in zip(self.sizes, self.iterations, strict=True)]
-        before, this, iterations = (
-            sum(work[: scale - 1]),
-            work[scale - 1],
-            self.iterations[scale - 1],
-        )
+        work, iterations = self.work, self.iterations[scale - 1]
+        before, this = sum(work[: scale - 1]), work[scale - 1]
         width, height = self.sizes[scale - 1]
 
         def report(

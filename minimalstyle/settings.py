@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .errors import UsageError
 
@@ -14,16 +14,16 @@ __all__ = [
     "RECONSTRUCTION",
     "Settings",
     "check_weights",
-    "strength_to_factor",
+    "strength_factors",
 ]
 
 
 def _content_layers() -> dict[str, float]:
-    return {"relu4_2": 1.0}
+    return {"relu2_2": 1.0, "relu4_2": 1.0}
 
 
 def _style_layers() -> dict[str, float]:
-    return {f"relu{block}_1": 4.0 ** (5 - block) for block in range(1, 6)}
+    return {"relu1_1": 183.0, "relu2_1": 391.0, "relu3_1": 345.0, "relu4_1": 77.0, "relu5_1": 4.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +36,18 @@ class Settings:
         Longer side of the result in pixels.
     enlarge : bool
         Allow a result larger than the content picture.
-    iterations : int
-        L-BFGS-B iterations at the full size; a quarter of them before at each coarser one, or
-        half where the start is not the content. Where it is, the first quarter at the full size is
-        a scale of its own, with smooth variables.
+    iterations, coarse_iterations : int
+        L-BFGS-B iterations at the full size, and at each coarser one.
+    first_size : int
+        Longer side, in pixels, of the first and coarsest size, where the large forms are painted.
+        The smaller it is, the more of the painting's objects come into the picture.
     scales : int or None
-        How many sizes, each half the next; None takes all from 192 pixels up. With 1, there is no
-        beginning with smooth variables either.
+        How many sizes, in equal steps from `first_size` to `size`; None for steps of about 2.
     content_weight, style_weight, tv_weight : float
         alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`, up to 1e12.
     strength : float or None
-        In [0, 100], a factor for `style_weight`: 50 leaves it, and every 12.5 double it
-        (`strength_to_factor`).
+        In [0, 100], how far from photograph to painting: it moves `style_weight`, `first_size` and
+        the shares of `content_layers`. 50 leaves them as they are (see `Strength`).
     style_scale : float or tuple of float
         Size of the style's strokes: longer side of the style picture over that of the result; one
         for all styles, or one each.
@@ -57,6 +57,9 @@ class Settings:
         Weight of each style picture; equal when None.
     content_layers, style_layers : mapping of layer name to weight
         Weights are divided by their sum.
+    deep_size : int
+        Longer side, in pixels, up to which layers deeper than the third block act, besides at the
+        first size: what they ask for is painted by then, and they are most of the work.
     pooling : {"max", "average", None}
         Instead of what the weights file says, unless None. Gatys et al. found averages to give
         better pictures; with the Wasserstein distance maxima do (docs/choices.md).
@@ -86,17 +89,20 @@ class Settings:
 
     size: int = 512
     enlarge: bool = False
-    iterations: int = 40
+    iterations: int = 15
+    coarse_iterations: int = 30
+    first_size: int = 112
     scales: int | None = None
     content_weight: float = 1.0
-    style_weight: float = 30.0
-    tv_weight: float = 2.0
+    style_weight: float = 15.0
+    tv_weight: float = 20.0
     strength: float | None = None
     style_scale: float | tuple[float, ...] = 1.0
     style_frame: Literal["crop", "keep"] = "crop"
     style_blend: tuple[float, ...] | None = None
     content_layers: Mapping[str, float] = field(default_factory=_content_layers)
     style_layers: Mapping[str, float] = field(default_factory=_style_layers)
+    deep_size: int = 300
     pooling: Literal["max", "average"] | None = "max"
     loss: Literal["wasserstein", "relative", "gatys2016"] = "wasserstein"
     border: Literal["zero", "replicate", "reflect", "wrap"] = "zero"
@@ -139,19 +145,65 @@ class Settings:
 
     @property
     def beta(self) -> float:
-        """The style weight, times that of `strength`."""
-        factor = 1.0 if self.strength is None else strength_to_factor(self.strength)
-        return self.style_weight * factor
+        """The style weight, moved by `strength`."""
+        return self.style_weight * strength_factors(self.strength).style
+
+    @property
+    def gamma(self) -> float:
+        """The weight of the total variation, moved by `strength`."""
+        return self.tv_weight * strength_factors(self.strength).tv
+
+    @property
+    def coarsest(self) -> float:
+        """The first size, moved by `strength`."""
+        return self.first_size * strength_factors(self.strength).first_size
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """The content layers, those of the first two blocks moved by `strength`."""
+        share = strength_factors(self.strength).shallow
+        moved = {
+            name: weight * (share if name.startswith(("relu1", "relu2")) else 1.0)
+            for name, weight in self.content_layers.items()
+        }
+        return {name: weight for name, weight in moved.items() if weight} or {**self.content_layers}
 
 
-def strength_to_factor(strength: float) -> float:
-    """Factor of the style weight for a strength: equal steps look equal, 50 is 1, 0 is none.
+class StrengthFactors(NamedTuple):
+    """What a strength multiplies: weights, the first size, shallow content layers."""
+
+    style: float
+    tv: float
+    first_size: float
+    shallow: float
+
+
+_STEPS = {  # of --strength, so that even steps look even
+    0.0: StrengthFactors(0.0, 0.0, 2.0, 1.0),
+    25.0: StrengthFactors(1 / 8, 1 / 4, 2.0, 1.0),
+    50.0: StrengthFactors(1.0, 1.0, 1.0, 1.0),
+    75.0: StrengthFactors(2.0, 1.0, 0.5, 1.0),
+    100.0: StrengthFactors(8.0, 1.0, 0.25, 0.0),
+}
+
+
+def strength_factors(strength: float | None) -> StrengthFactors:
+    """Interpolated between photograph (0), default (50) and repainted (100).
 
     Parameters
     ----------
-    strength : float in [0, 100]
+    strength : float in [0, 100] or None
+        None leaves everything as it is.
     """
-    return 0.0 if strength == 0 else 2.0 ** ((strength - 50.0) / 12.5)
+    if strength is None:
+        return _STEPS[50.0]
+    low = min(strength // 25 * 25.0, 75.0)
+    share = (strength - low) / 25.0
+    pairs = zip(_STEPS[low], _STEPS[low + 25.0], strict=True)
+    # In equal ratios, as far as there are some: zero has none.
+    return StrengthFactors(
+        *(a ** (1 - share) * b**share if a * b > 0 else a + share * (b - a) for a, b in pairs)
+    )
 
 
 _OPTIONAL = {"pooling", "scales", "segment", "strength", "threads"}  # may be None
@@ -163,6 +215,9 @@ _RANGES: dict[str, tuple[type, float, float]] = {
     "init_blend": (float, 0, 1),
     "size": (int, 16, 20_000),
     "iterations": (int, 1, 1_000_000),
+    "coarse_iterations": (int, 1, 1_000_000),
+    "first_size": (int, 16, 20_000),
+    "deep_size": (int, 16, 20_000),
     "scales": (int, 1, 12),
     "seed": (int, 0, 2**63 - 1),
     "segment": (int, 1, 1_000_000),
@@ -178,9 +233,9 @@ CHOICES = {
 
 # Recipes for whole runs; `--preset` and `stylize(preset=...)`. Other settings override them.
 PRESETS: dict[str, dict[str, Any]] = {
-    "draft": {"size": 256, "iterations": 25},
+    "draft": {"size": 256, "iterations": 6, "coarse_iterations": 15},
     "default": {},
-    "fine": {"size": 768, "iterations": 150},
+    "fine": {"iterations": 80, "coarse_iterations": 60},
     "gram": {
         "loss": "relative",
         "style_weight": 20.0,
