@@ -375,10 +375,13 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
             f"of this picture; it takes {smallest}"
         )
     first = max(min(settings.coarsest, longer / 2), smallest)
-    steps = (settings.scales or 1 + max(1, round(math.log2(longer / first)))) - 1
+    steps = round(math.log2(longer / first)) if settings.scales is None else settings.scales - 1
+    if first > 0.8 * longer:  # a beginning of nearly the same size helps nobody
+        steps = 0
+    elif settings.scales is None:
+        steps = max(steps, 1)
     sides = [round(longer * (first / longer) ** (step / steps)) for step in range(steps, 0, -1)]
-    sides = [side for side in dict.fromkeys(sides) if side < longer]
-    return [images.fit(width, height, side) for side in (*sides, longer)]
+    return [images.fit(width, height, side) for side in (*dict.fromkeys(sides), longer)]
 
 
 def note_size(

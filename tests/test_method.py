@@ -75,7 +75,8 @@ def test_report(painted, castle):
     assert report["seconds"] >= sum(scale["seconds"] for scale in report["scales"]) > 0
     last = report["scales"][-1]
     assert (last["width"], last["height"]) == (84, 56)
-    assert [scale["iterations"] for scale in report["scales"]] == [3, 9]
+    counts = [scale["iterations"] for scale in report["scales"]]
+    assert counts == [ms.Settings().coarse_iterations, 12]
     for scale in report["scales"]:
         history = scale["history"]
         assert len(history) == scale["iterations"] + 1
@@ -186,25 +187,53 @@ def test_size(quick, shape, settings, expected, random_image):
 # --- While it runs ------------------------------------------------------------------------------
 
 
-def test_a_beginning_at_the_same_size(network, castle, night):
-    """Where a photograph is painted on, the last size begins with a scale of its own."""
+def test_sizes():
+    """From the first size to the last in equal steps of about 2; never more than half at once."""
 
-    def sizes(**settings):
-        run = {"size": 64, "iterations": 5, "weights": network, **settings}
-        report = ms.stylize(castle, night, **run).report
-        return [(one["width"], one["iterations"]) for one in report["scales"]]
+    def sides(longer, width=3000, height=2000, **settings):
+        content = np.empty((height, width, 0), np.float32)
+        chosen = ms.Settings(size=longer, **settings)
+        return [size[0] for size in method.scales(content, chosen)]
 
-    assert sizes() == [(64, 2), (64, 3)]
-    assert sizes(iterations=1) == [(64, 1)]
-    assert sizes(scales=1) == [(64, 5)]
-    assert sizes(init="noise") == [(64, 5)]
+    for longer in (150, 256, 400, 512, 1000, 2048):
+        found = sides(longer, first_size=100)
+        assert found[0] == min(100, longer // 2)
+        assert found[-1] == longer
+        ratios = np.divide(found[1:], found[:-1])
+        assert (ratios > 1.35).all() and (ratios < 2.9).all()
+        np.testing.assert_allclose(ratios, ratios.mean(), rtol=0.02)
+    assert sides(512, scales=1) == [512]
+    assert sides(512, scales=3, first_size=128) == [128, 256, 512]
+    assert sides(512, first_size=128, strength=75.0)[0] < 128
+    assert sides(40, height=1200) == [40]  # half of it would be too small
+
+
+def test_deep_layers_act_at_the_first_size_and_at_small_ones():
+    settings = ms.Settings(deep_size=300)
+    deep, shallow = settings.style_layers, {"relu1_1", "relu2_1", "relu3_1"}
+
+    def layers(side, first=False, of=settings.style_layers):
+        return method.acting(of, (side, side // 2), settings, first=first)
+
+    assert layers(300) == layers(2000, first=True) == deep
+    assert set(layers(301)) == shallow
+    assert layers(301, of={"relu4_2": 1.0}) == {"relu4_2": 1.0}  # there is no other
+
+
+def test_the_report_says_which_layers_acted(network, large, night):
+    settings = {"iterations": 1, "coarse_iterations": 1, "deep_size": 128}
+    first, last = ms.stylize(large, night, weights=network, scales=2, **settings).report["scales"]
+    assert "style relu5_1" in first["terms"]
+    assert {name for name in last["terms"] if " " in name} == {
+        "content relu2_2",
+        *(f"style relu{block}_1" for block in (1, 2, 3)),
+    }
 
 
 @pytest.fixture(scope="module")
 def large(picture, content_file):
-    """Large enough for two sizes."""
-    longer = 2 * method._SMALLEST_SCALE
-    return picture(content_file, longer, longer // 2)
+    """Large enough for three sizes."""
+    return picture(content_file, 384, 192)
 
 
 def test_events(network, large, night):

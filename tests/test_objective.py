@@ -5,7 +5,7 @@ import pytest
 from conftest import off, pooled_by
 
 import minimalstyle as ms
-from minimalstyle import reference
+from minimalstyle import method, reference
 from minimalstyle.layers import VGG
 from minimalstyle.network import Network
 from minimalstyle.settings import PRESETS
@@ -64,7 +64,12 @@ def test_objective_is_the_references(weights, size, pooling, scene):
     network, image, arguments = scene(size, pooling)
     alpha, beta, gamma = weights
     objective = ms.Objective(
-        network, **arguments, content_weight=alpha, style_weight=beta, tv_weight=gamma
+        network,
+        **arguments,
+        content_weight=alpha,
+        style_weight=beta,
+        tv_weight=gamma,
+        loss="relative",
     )
     expected, expected_gradient = by_reference(
         network.vgg.layers, image, **arguments, alpha=alpha, beta=beta, gamma=gamma
@@ -79,12 +84,20 @@ def test_objective_is_the_references(weights, size, pooling, scene):
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
-def test_default_layers_of_the_true_network(pooling, network, photograph, picture, style_file):
+def test_gram_preset_of_the_true_network(pooling, network, photograph, picture, style_file):
     content = photograph(40, 32)
     image = np.clip(content + np.random.default_rng(1).normal(0, 0.1, content.shape), 0, 1)
     pictures = {"content": content, "styles": [picture(style_file, 48, 40) / 255]}
-    objective = ms.Objective(network, **pictures, tv_weight=0.5, pooling=pooling)
     defaults = ms.Settings(**PRESETS["gram"])
+    objective = ms.Objective(
+        network,
+        **pictures,
+        style_weight=defaults.style_weight,
+        style_layers=defaults.style_layers,
+        tv_weight=0.5,
+        pooling=pooling,
+        loss=defaults.loss,
+    )
     expected, expected_gradient = by_reference(
         pooled_by(pooling, network.vgg.layers),
         image,
@@ -100,11 +113,23 @@ def test_default_layers_of_the_true_network(pooling, network, photograph, pictur
     assert off(gradient, expected_gradient) < 5e-3
 
 
+def test_defaults_are_those_of_a_run(network, photograph, picture, style_file):
+    """`Objective` and `stylize` minimise the same loss."""
+    content, style = photograph(40, 32), picture(style_file, 40, 32) / 255
+    image = 0.5 * (content + style)
+    plain = ms.Objective(network, content=content, styles=[style])
+    run = method.objective_for(network, content, [style], ms.Settings(), first=True)
+    loss, gradient = plain(image)
+    expected, expected_gradient = run(image)
+    assert loss == expected
+    np.testing.assert_array_equal(gradient, expected_gradient)
+
+
 @pytest.mark.parametrize("size", [(16, 16), (17, 22)])
 def test_gradient_by_finite_differences(size, scene):
     """The engine calculates in float32, so the step must be larger than the reference's."""
     network, image, arguments = scene(size)
-    objective = ms.Objective(network, **arguments, tv_weight=0.5)
+    objective = ms.Objective(network, **arguments, tv_weight=0.5, loss="relative")
     assert ms.gradcheck(objective, image, step=3e-3).relative_error < 1e-2
 
 
@@ -141,8 +166,8 @@ def test_nothing_is_off_in_the_pictures_themselves(scene):
 @pytest.mark.parametrize("blend", [None, (1, 1), (0.7, 0.3), (6, 2), (1, 0)])
 def test_blend_is_the_mean_of_the_gram_matrices(blend, scene):
     network, image, arguments = scene(styles=2)
-    weights = {"content_weight": 1.0, "style_weight": 10.0, "tv_weight": 0.0}
-    loss, gradient = ms.Objective(network, **arguments, **weights, style_blend=blend)(image)
+    given = {"content_weight": 1.0, "style_weight": 10.0, "tv_weight": 0.0, "loss": "relative"}
+    loss, gradient = ms.Objective(network, **arguments, **given, style_blend=blend)(image)
     expected, expected_gradient = by_reference(
         network.vgg.layers, image, **arguments, blend=blend or (1, 1), alpha=1, beta=10, gamma=0
     )

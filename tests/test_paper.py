@@ -11,7 +11,7 @@ from minimalstyle.errors import UsageError
 from minimalstyle.layers import VGG
 from minimalstyle.method import choose, reconstruct
 from minimalstyle.network import Network
-from minimalstyle.settings import PRESETS, strength_to_factor
+from minimalstyle.settings import PRESETS, strength_factors
 
 CONTENT = {"relu2_1": 1.0}
 STYLE = {"relu1_1": 1.0, "relu1_2": 1.0, "relu2_1": 1.0}
@@ -85,13 +85,30 @@ def test_settings_override_the_preset():
 
 
 def test_strength():
-    factors = [strength_to_factor(s) for s in range(0, 101, 5)]
-    assert factors == sorted(factors)
-    assert strength_to_factor(50) == 1
-    assert factors[0] == 0
+    """More style and coarser beginnings all the way; 50 leaves everything as it is."""
+    factors = [strength_factors(float(s)) for s in range(0, 101, 5)]
+    styles, _, first_sizes, shallow = (np.round(one, 9).tolist() for one in zip(*factors, strict=True))
+    assert list(styles) == sorted(set(styles))
+    assert list(first_sizes) == sorted(first_sizes, reverse=True)
+    assert list(shallow) == sorted(shallow, reverse=True)
+    assert styles[0] == 0
+    assert strength_factors(50) == strength_factors(None) == (1, 1, 1, 1)
     for preset in PRESETS:
-        plain = choose(preset, {}).beta
-        assert choose(preset, {"strength": 62.5}).beta == 2 * plain > 0
+        plain, at_50 = choose(preset, {}), choose(preset, {"strength": 50.0})
+        assert (plain.beta, plain.gamma, plain.coarsest) == (at_50.beta, at_50.gamma, at_50.coarsest)
+        assert plain.kept == at_50.kept == plain.content_layers
+
+
+def test_strength_0_is_the_photograph(network, content_file, style_file, picture):
+    result = ms.stylize(content_file, style_file, strength=0.0, size=96, weights=network)
+    photograph = picture(content_file, 96, 64).astype(float)
+    assert off(result.image.astype(float), photograph) < 0.02  # Pillow resizes it a little otherwise
+
+
+def test_strength_100_keeps_deep_content_only():
+    assert choose("default", {"strength": 100.0}).kept == {"relu4_2": 1.0}
+    alone = {"relu1_2": 2.0}  # there is nothing else to keep
+    assert choose("default", {"strength": 100.0, "content_layers": alone}).kept == alone
 
 
 @pytest.mark.parametrize("way", ["luminance", "match", "histogram"])

@@ -112,7 +112,7 @@ def guided_gram(F, weight):
 
 def test_guided_style_loss_is_the_formula(scene):
     network, image, arguments = scene
-    objective = ms.Objective(network, **arguments)
+    objective = ms.Objective(network, **arguments, loss="relative")
     objective(image)
     layers, parts = network.vgg.layers, arguments["regions"]
     styles = [reference.forward(layers, style, STYLE)[0] for style in arguments["styles"]]
