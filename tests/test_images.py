@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from minimalstyle import files, images
+from minimalstyle import files, images, limits, profiles
 from minimalstyle.errors import ImageError, MinimalstyleWarning, OutputError, UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -140,7 +140,7 @@ def test_alpha(tmp_path, rgb, suffix):
     alpha = rgb[..., 1]
     options = {"lossless": True, "exact": True} if suffix == ".webp" else {}
     picture = images.load(write(tmp_path / f"a{suffix}", np.dstack([rgb, alpha]), **options))
-    np.testing.assert_array_equal(levels(picture), rgb)
+    np.testing.assert_array_equal(levels(picture)[alpha >= 64], rgb[alpha >= 64])
     np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
 
 
@@ -151,7 +151,8 @@ def test_grey_with_alpha(tmp_path, rgb):
     for source in (tmp_path / "a.png", image, image.convert("La")):
         picture = images.load(source)
         np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
-    np.testing.assert_array_equal(levels(images.load(image)), np.dstack([grey] * 3))
+    seen = alpha >= 64
+    np.testing.assert_array_equal(levels(images.load(image))[seen], np.dstack([grey] * 3)[seen])
 
 
 def test_transparent_colour(tmp_path, rgb):
@@ -163,7 +164,8 @@ def test_transparent_colour(tmp_path, rgb):
         picture = images.load(tmp_path / "a.png")
         np.testing.assert_array_equal(picture.alpha == 0, expected[..., 3] == 0)
         assert (picture.alpha == 0).any()
-        np.testing.assert_array_equal(levels(picture), expected[..., :3])
+        visible = picture.alpha == 1
+        np.testing.assert_array_equal(levels(picture)[visible], expected[visible, :3])
 
 
 def test_16_bits(tmp_path):
@@ -220,7 +222,8 @@ def check_deep(path, data, expected):
     path.write_bytes(data)
     picture = images.load(path)
     channels = np.atleast_3d(expected)
-    np.testing.assert_allclose(picture.rgb, channels[..., :3] / 65535, atol=1e-7)
+    seen = channels[..., -1] >= (65535 / 4 if channels.shape[2] == 4 else 0)
+    np.testing.assert_allclose(picture.rgb[seen], channels[seen, :3] / 65535, atol=1e-7)
     if channels.shape[2] == 4:
         np.testing.assert_allclose(picture.alpha, channels[..., 3] / 65535, atol=1e-7)
     else:
@@ -251,14 +254,14 @@ def test_16_bits_are_turned_upright(tmp_path, deep):
 def test_16_bits_with_a_profile(tmp_path, deep):
     """sRGB changes nothing; another is applied to what 8 bits hold of the picture."""
     rows = deep[..., :3].astype(">u2")
-    for profile, tolerance in ((images._srgb_bytes(), 1 / 255), (wide_gamut(), 1.01 / 255)):
+    for profile, tolerance in ((profiles.srgb_bytes(), 1 / 255), (wide_gamut(), 1.01 / 255)):
         chunk = (b"iCCP", b"name\0\0" + zlib.compress(profile))
         (tmp_path / "a.png").write_bytes(png(21, 18, 16, 2, rows, chunk))
         shallow = write(tmp_path / "b.png", (rows >> 8).astype(np.uint8), icc_profile=profile)
         difference = images.load(tmp_path / "a.png").rgb - images.load(shallow).rgb
         assert 0.3 / 255 < np.abs(difference).max() <= tolerance
     (tmp_path / "c.png").write_bytes(png(21, 18, 16, 2, rows))
-    srgb = (b"iCCP", b"name\0\0" + zlib.compress(images._srgb_bytes()))
+    srgb = (b"iCCP", b"name\0\0" + zlib.compress(profiles.srgb_bytes()))
     (tmp_path / "a.png").write_bytes(png(21, 18, 16, 2, rows, srgb))
     plain, tagged = (images.load(tmp_path / name).rgb for name in ("c.png", "a.png"))
     np.testing.assert_array_equal(plain, tagged)
@@ -300,7 +303,7 @@ def test_arrays(rgb):
         assert picture.alpha is None
     np.testing.assert_array_equal(images.load(grey).rgb, np.dstack([grey / 255] * 3).astype("f4"))
     with_alpha = images.load(np.dstack([rgb, grey]))
-    np.testing.assert_array_equal(with_alpha.rgb, expected)
+    np.testing.assert_array_equal(with_alpha.rgb[grey >= 64], expected[grey >= 64])
     np.testing.assert_array_equal(with_alpha.alpha, (grey / 255).astype(np.float32))
     assert images.load(np.dstack([rgb, np.full_like(grey, 255)])).alpha is None
     assert not np.shares_memory(images.load(expected).rgb, expected)
@@ -376,7 +379,8 @@ def test_profile_is_converted(tmp_path, rgb):
     assert np.abs(np.asarray(expected).astype(int) - rgb).max() > 10
     alpha = rgb[..., 1]
     picture = images.load(write(tmp_path / "b.png", np.dstack([rgb, alpha]), icc_profile=profile))
-    np.testing.assert_array_equal(levels(picture), np.asarray(expected))
+    seen = alpha >= 64
+    np.testing.assert_array_equal(levels(picture)[seen], np.asarray(expected)[seen])
     np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
 
 
@@ -516,7 +520,7 @@ def test_flipped_bytes_give_our_own_errors_only(tmp_path, rgb, suffix, capfd):
         path = tmp_path / f"b{suffix}"
         path.write_bytes(data)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(images, "MAX_PIXELS", 10**6)
+            patch.setattr(limits, "MAX_PIXELS", 10**6)
             try:
                 assert np.isfinite(images.load(path).rgb).all()
             except ImageError as error:
@@ -536,11 +540,11 @@ def test_bomb_names_the_limit(tmp_path):
 
 def test_limit_is_our_own(tmp_path, rgb, monkeypatch):
     path = write(tmp_path / "a.png", rgb)
-    monkeypatch.setattr(images, "MAX_PIXELS", 40 * 24 - 1)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 40 * 24 - 1)
     assert "has more than 959 pixels, the limit" in refused(path)
     with pytest.raises(ImageError, match="more than 959 pixels"):
         images.load(Image.fromarray(rgb))
-    monkeypatch.setattr(images, "MAX_PIXELS", 40 * 24)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 40 * 24)
     assert images.load(path).rgb.shape == (24, 40, 3)
 
 
@@ -760,7 +764,7 @@ def test_16_bits_out(tmp_path, deep, suffix, with_alpha):
     with Image.open(path) as image:
         assert image.mode == ("RGBA" if with_alpha else "RGB")
         np.testing.assert_array_equal(np.asarray(image), deep[..., : 3 + with_alpha] >> 8)
-        assert image.info["icc_profile"] == images._srgb_bytes()
+        assert image.info["icc_profile"] == profiles.srgb_bytes()
         text = image.tag_v2[270] if image.format == "TIFF" else image.text["minimalstyle"]
         assert json.loads(text) == recipe
     check_deep(path, path.read_bytes(), deep[..., : 3 + with_alpha])

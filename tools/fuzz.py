@@ -33,10 +33,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, PngImagePlugin
 
-from minimalstyle import checkpoint, images
+from minimalstyle import checkpoint, images, profiles
 from minimalstyle.errors import CheckpointError, ImageError, WeightsError
 from minimalstyle.layers import Conv
 from minimalstyle.onnx_io import load_vgg
+from minimalstyle.sixteen_bits import encode_png, encode_tiff
 
 NUMBERS = (0, 1, 2, 3, 15, 16, 127, 128, 255, 256, 4096, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 SECRET = "secret.bin"  # beside the folder of the case: nobody may open it
@@ -99,7 +100,7 @@ def picture_seeds() -> list[bytes]:
     text = PngImagePlugin.PngInfo()
     text.add_text("a", "b" * 300, zip=True)
     text.add_itxt("c", "d" * 300, zip=True)
-    profile = images._srgb_bytes()
+    profile = profiles.srgb_bytes()
     cases: list[tuple[str, Image.Image, dict[str, Any]]] = [
         ("PNG", rgb, {"pnginfo": text, "exif": exif}),
         ("PNG", rgba, {"icc_profile": profile}),
@@ -142,7 +143,7 @@ def picture_seeds() -> list[bytes]:
             image.copy().save(buffer := BytesIO(), kind, **options, **more)
             seeds.append(buffer.getvalue())
     deep = np.random.default_rng(0).integers(0, 65536, (17, 16, 4)).astype(np.uint16)
-    for encode in (images.encode_png, images.encode_tiff):
+    for encode in (encode_png, encode_tiff):
         seeds += [encode(deep, profile, "text"), encode(deep[..., :3], profile)]
     rle = struct.pack("<IiiHHIIiiII", 40, 16, 16, 1, 8, 1, 0, 0, 0, 256, 0) + bytes(range(256)) * 4
     rows = b"\x10\x07\0\0" * 14 + b"\0\x04abcd\0\2\x03\0\0\0" + b"\x10\x08\0\0\0\1"
