@@ -13,7 +13,7 @@ from .errors import ImageError
 from .files import one_line
 from .profiles import Numbers
 
-__all__ = ["Png", "read_png", "text_of"]
+__all__ = ["SIGNATURE", "Png", "read_png", "text_of"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -136,11 +136,22 @@ def _numbers(first: dict[bytes, memoryview], remarks: list[str]) -> Numbers | No
 
 
 def text_of(data: bytes, keyword: str) -> str | None:
-    """The text under a keyword, if it is not longer than 1 MB; checksums are not looked at."""
+    """The text under a keyword; checksums are not looked at.
+
+    Raises
+    ------
+    SyntaxError
+        The file ends before its last chunk.
+    ValueError
+        The text is damaged, or larger than 1 MB.
+    """
     wanted = keyword.encode("latin-1") + b"\0"
     for name, content, _ in _chunks(data, check=False):
         if name in _TEXTS and content[: len(wanted)] == wanted:
-            return _text(name, content)
+            text = _text(name, content)
+            if text is None:
+                raise ValueError("its text is damaged, or too large")
+            return text
     return None
 
 

@@ -167,7 +167,9 @@ def _wrong(tags: Tags) -> str | None:
             planes and raw and bits == 16
         ),
         "has a further channel in a plane of its own; save it with interleaved channels": (
-            planes and bool(extra) and colour in (_BLACK_IS_ZERO, _PALETTE, _WHITE_IS_ZERO)
+            planes
+            and bool(extra)
+            and (colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE) or (raw and max(extra) == 0))
         ),
         "has planes with the order of bits reversed; save it with interleaved channels": (
             planes and tags.get(FILL_ORDER, (1,))[0] == 2

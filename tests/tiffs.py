@@ -88,12 +88,12 @@ def tiff(
         data = []
         for block in blocks:
             values = differences(block) if predictor == 2 else block
-            raw = packed(values.reshape(len(block), -1), bits, kind, order)
-            if fill == 2:
-                raw = np.packbits(np.unpackbits(np.frombuffer(raw, np.uint8)), bitorder="little")
-                raw = raw.tobytes()
             encode = {1: bytes, 8: zlib.compress, 32773: packbits}[compression]
-            data.append(encode(raw))
+            stored = encode(packed(values.reshape(len(block), -1), bits, kind, order))
+            if fill == 2:
+                digits = np.unpackbits(np.frombuffer(stored, np.uint8))
+                stored = np.packbits(digits, bitorder="little").tobytes()
+            data.append(stored)
         fields: dict[int, tuple[int, str, list[int]]] = {}
         for field in (
             (256, "I", [width]),
