@@ -11,10 +11,10 @@ from PIL import ExifTags, Image
 
 from .files import silent_stderr
 from .limits import check_effort, check_size
-from .opening import errors_of_pillow, is_tiff, open_picture
+from .opening import check_bmp, errors_of_pillow, is_tiff, open_picture
 from .pixels import Float32, unit
 from .png import SIGNATURE, Png, read_png
-from .profiles import find_profile, grey_to_rgb, is_grey, numbers_to_srgb, to_srgb
+from .profiles import find_profile, grey_to_rgb, is_grey, numbers_of_codes, numbers_to_srgb, to_srgb
 from .sixteen_bits import lower_bytes
 from .tiff import Kind, check_tiff
 
@@ -29,6 +29,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_LONGEST_HEADER = 1 << 20  # of an AVIF
 
 Pixels = tuple[Float32, Float32 | None]
 
@@ -75,9 +77,14 @@ def decode_file(file: BinaryIO, name: str, remarks: list[str]) -> Pixels:
         image = open_picture(file, name)
         check_size(image, name)
         check_effort(image, file)
-        pixels = _decode(
-            image, name, remarks, _Beside(lower_bytes(open_picture(file, name)), kind=kind)
-        )
+        if image.format == "BMP":
+            check_bmp(file, name)
+        if image.format in ("AVIF", "HEIF"):
+            _note_codes(image, file, remarks)
+        if kind.unnamed:
+            remarks.append("has a further channel of no known meaning; it is not taken for alpha")
+        beside = _Beside(lower_bytes(open_picture(file, name)), kind=kind)
+        pixels = _decode(image, name, remarks, beside)
         if kind.remark is not None:
             remarks.append(kind.remark)
         # Phones store a thumbnail or a gain map as a second JPEG: not a second frame.
@@ -176,7 +183,8 @@ def _grey(image: Image.Image, kind: Kind, name: str) -> Float32:
 
 
 def _alpha(image: Image.Image, fine: Float32 | None, name: str) -> Float32 | None:
-    if "A" not in image.getbands() and ("transparency" not in image.info or "I" in image.mode):
+    named = "transparency" in image.info and "I" not in image.mode
+    if image.mode == "LAB" or not ("A" in image.getbands() or named):
         return None
     alpha = unit(np.asarray(image.convert("RGBA").getchannel("A")), name)
     if fine is not None and fine.shape[2] == 4:
@@ -184,6 +192,15 @@ def _alpha(image: Image.Image, fine: Float32 | None, name: str) -> Float32 | Non
     if image.format == "BMP" and alpha.max() == 0:
         return None  # its fourth bytes are often nothing
     return alpha
+
+
+def _note_codes(image: Image.Image, file: BinaryIO, remarks: list[str]) -> None:
+    """Primaries and gamma from the box "colr", of which Pillow says nothing."""
+    file.seek(0)
+    _, found, content = file.read(_LONGEST_HEADER).partition(b"colrnclx")
+    if found and len(content) >= 4 and "icc_profile" not in image.info:
+        codes = int.from_bytes(content[:2], "big"), int.from_bytes(content[2:4], "big")
+        image.info["numbers"] = numbers_of_codes(*codes, remarks)
 
 
 def _numbers(image: Image.Image) -> Any:

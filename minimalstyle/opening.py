@@ -15,7 +15,7 @@ from .files import reason
 from .png import SIGNATURE
 from .tiff import describe
 
-__all__ = ["errors_of_pillow", "is_tiff", "open_picture"]
+__all__ = ["check_bmp", "errors_of_pillow", "is_tiff", "open_picture"]
 
 # Pillow logs errors before it raises them; without a handler they would land on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -115,3 +115,15 @@ def _unidentified(file: BinaryIO, head: bytes) -> str:
 def is_tiff(head: bytes) -> bool:
     """By the first four bytes."""
     return head.startswith(_BEGINNINGS["TIFF"])
+
+
+def check_bmp(file: BinaryIO, name: str) -> None:
+    """Refuse 16-bit pixels with transparency, which Pillow drops without a word."""
+    file.seek(0)
+    head = file.read(70).ljust(70, b"\0")
+    header, bits, packing, alpha = (
+        int.from_bytes(head[place : place + size], "little")
+        for place, size in ((14, 4), (28, 2), (30, 4), (66, 4))
+    )
+    if head[:2] == b"BM" and header >= 56 and bits == 16 and packing == 3 and alpha:
+        raise ImageError(f"{name}: has 16-bit pixels with transparency; save it as PNG")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .errors import ImageError
 from .files import one_line
-from .profiles import Numbers
+from .profiles import Numbers, numbers_of_codes
 
 __all__ = ["SIGNATURE", "Png", "read_png", "text_of"]
 
@@ -23,17 +23,6 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _EXIF_TEXTS = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 _LARGEST_TEXT = 1 << 20  # Pillow's own limit
 _LARGEST_PROFILE = 16 << 20  # printers have some MB
-
-# Chromaticities and gammas by their code points in cICP (ITU-T H.273); None: those of sRGB.
-_D65 = (0.3127, 0.3290)
-_PRIMARIES: dict[int, tuple[float, ...] | None] = {
-    1: None,
-    5: (*_D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
-    6: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
-    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
-    12: (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
-}
-_GAMMAS = {1: None, 4: 1 / 2.2, 5: 1 / 2.8, 6: None, 8: 1.0, 13: None}
 
 
 @dataclass(frozen=True)
@@ -127,12 +116,7 @@ def _numbers(first: dict[bytes, memoryview], remarks: list[str]) -> Numbers | No
     content = first.get(b"cICP", b"")
     if len(content) < 4:
         return None
-    primaries, transfer = content[0], content[1]
-    if transfer in _GAMMAS and primaries in _PRIMARIES:
-        return _GAMMAS[transfer], _PRIMARIES[primaries]
-    words = "HDR, " if transfer in (16, 18) else ""
-    remarks.append(f"its colours ({words}cICP {primaries}, {transfer}) are not converted to sRGB")
-    return None, None
+    return numbers_of_codes(content[0], content[1], remarks)
 
 
 def text_of(data: bytes, keyword: str) -> str | None:

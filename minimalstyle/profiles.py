@@ -11,7 +11,16 @@ from PIL import Image, ImageCms
 from .files import reason
 from .pixels import Float32
 
-__all__ = ["Numbers", "find_profile", "grey_to_rgb", "numbers_to_srgb", "srgb_bytes", "to_srgb"]
+__all__ = [
+    "Numbers",
+    "find_profile",
+    "grey_to_rgb",
+    "is_grey",
+    "numbers_of_codes",
+    "numbers_to_srgb",
+    "srgb_bytes",
+    "to_srgb",
+]
 
 # Gamma (light to sample; None: the curve of sRGB), and x and y of white, red, green and blue.
 Numbers = tuple[float | None, Sequence[float] | None]
@@ -20,6 +29,19 @@ _SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
+# By their code points in ITU-T H.273; None: those of sRGB.
+_D65 = (0.3127, 0.3290)
+_PRIMARIES: dict[int, tuple[float, ...] | None] = {
+    1: None,
+    2: None,  # unknown
+    5: (*_D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
+    6: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    7: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    12: (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+}
+# Those of television are shown as sRGB by everyone, though they are meant for cameras.
+_GAMMAS = {1: None, 2: None, 4: 1 / 2.2, 5: 1 / 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
 
 
 def is_grey(mode: str) -> bool:
@@ -67,6 +89,15 @@ def grey_to_rgb(values: Float32, profile: ImageCms.ImageCmsProfile | None) -> Fl
     curve = np.asarray(to_srgb(ramp, profile, ImageCms.Flags.NOOPTIMIZE))[0] / 255
     levels = np.linspace(0, 1, 256)
     return np.stack([np.interp(values, levels, c).astype(np.float32) for c in curve.T], axis=-1)
+
+
+def numbers_of_codes(primaries: int, transfer: int, remarks: list[str]) -> Numbers:
+    """What code points of ITU-T H.273 stand for; adds a remark where that is not known here."""
+    if primaries in _PRIMARIES and transfer in _GAMMAS:
+        return _GAMMAS[transfer], _PRIMARIES[primaries]
+    kind = "HDR, " if transfer in (16, 18) else ""
+    remarks.append(f"its colours ({kind}H.273 {primaries}, {transfer}) are not converted to sRGB")
+    return None, None
 
 
 def numbers_to_srgb(rgb: Float32, numbers: Numbers) -> Float32:

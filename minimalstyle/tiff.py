@@ -37,13 +37,13 @@ _WANTED = {
 _LAYOUTS = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q"}  # of numbers, by their type
 _MOST_DIRECTORIES, _MOST_ENTRIES, _MOST_NUMBERS = 100, 1000, 1000
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _SENSOR = {32803, 34892}  # values of a camera's sensor
 _FAX = {2, 3, 4}
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _COLOURS = {
     _WHITE_IS_ZERO: "grey with white as 0", _BLACK_IS_ZERO: "grey", _RGB: "RGB",
-    _PALETTE: "palette", 4: "a mask", _CMYK: "CMYK", _YCBCR: "YCbCr", 8: "CIE Lab", 9: "ICC Lab",
+    _PALETTE: "palette", 4: "a mask", _CMYK: "CMYK", _YCBCR: "YCbCr", _LAB: "CIE Lab", 9: "ICC Lab",
     10: "ITU Lab", 32844: "LogL", 32845: "LogLuv",
 }  # fmt: skip
 
@@ -60,6 +60,8 @@ class Kind:
         Values are to be taken from white.
     palette : bool
         Its palette has 8 bits in place of the 16 of the standard.
+    unnamed : bool
+        It has a fourth channel beside red, green and blue, but does not say that it is alpha.
     remark : str or None
         What the user should know of the other pictures in the file.
     """
@@ -67,6 +69,7 @@ class Kind:
     most: int | None = None
     negative: bool = False
     palette: bool = False
+    unnamed: bool = False
     remark: str | None = None
 
 
@@ -106,6 +109,7 @@ def check_tiff(file: BinaryIO, name: str) -> Kind:
         most=4095 if bits == 12 else None,
         negative=colour == _WHITE_IS_ZERO and bits >= 16,
         palette=colour == _PALETTE and max(first.get(COLOUR_MAP, (256,))) < 256,
+        unnamed=colour == _RGB and first.get(EXTRA) == (0,),
         remark=remark,
     )
 
@@ -171,6 +175,7 @@ def _wrong(tags: Tags) -> str | None:
             and bool(extra)
             and (colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE) or (raw and max(extra) == 0))
         ),
+        "has Lab colours in planes; save it with interleaved channels": planes and colour == _LAB,
         "has planes with the order of bits reversed; save it with interleaved channels": (
             planes and tags.get(FILL_ORDER, (1,))[0] == 2
         ),

@@ -214,7 +214,9 @@ def test_numbers_that_no_colours_have(extra):
 
 @pytest.mark.parametrize("code", [(9, 16), (9, 18), (250, 13)])
 def test_colours_that_are_not_converted(code):
-    with pytest.warns(MinimalstyleWarning, match=f"cICP {code[0]}, {code[1]}\\) are not converted"):
+    with pytest.warns(
+        MinimalstyleWarning, match=f"H.273 {code[0]}, {code[1]}\\) are not converted"
+    ):
         images.load(png(SAMPLES, 16, RGB, (b"cICP", bytes((*code, 0, 1)))))
 
 

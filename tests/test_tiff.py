@@ -85,13 +85,18 @@ def test_every_kind(tmp_path):
         path.write_bytes(tiff(samples, **options))
         rgb, alpha = meant(samples, options)
         try:
-            picture = images.load(path)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                picture = images.load(path)
         except ImageError as error:
             text = str(error)
             refused.add(text.split(": ", 1)[1])
             assert "damaged" not in text, (options, text)
             assert "save it" in text, (options, text)
             continue
+        unnamed = options["photometric"] == RGB and options["extra"] == (0,)
+        said = ["of no known meaning" in str(one.message) for one in caught]
+        assert said == [True] * unnamed, list(options.items())
         seen = alpha >= 0.25
         # Levels of 8 bits: four where a quarter was multiplied with alpha, two for two inks.
         levels = 4 if options["extra"] == (1,) else 2 if options["photometric"] == CMYK else 1
@@ -123,6 +128,7 @@ WORDS = {
         "tags": ((259, "H", [34892]),)
     },
     "(ICC Lab, 3 channels of 8 bits)": {"photometric": 9, "colours": 3},
+    "has Lab colours in planes": {"photometric": 8, "colours": 3, "planes": 2},
     "has other inks than CMYK": {"photometric": CMYK, "tags": ((332, "H", [2]),)},
     "has colours at half the resolution, uncompressed": {"photometric": 6, "colours": 3},
 }  # fmt: skip
@@ -142,11 +148,13 @@ def test_words(tmp_path, words):
     assert "damaged" not in str(caught.value)
 
 
-def test_lab(tmp_path):
+@pytest.mark.parametrize("packing", [1, 8])
+def test_lab(tmp_path, packing):
     """CIE 15: from L*a*b* to XYZ; IEC 61966-2-1: from there to sRGB, through D50."""
     lab = np.random.default_rng(0).integers((60, -10, -10), (80, 10, 10), (H, W, 3))
     stored = np.dstack([np.rint(lab[..., :1] * 2.55), lab[..., 1:]]).astype(np.int64) & 255
-    (tmp_path / "a.tif").write_bytes(tiff(stored.astype(np.uint8), photometric=8))
+    data = tiff(stored.astype(np.uint8), photometric=8, compression=packing)
+    (tmp_path / "a.tif").write_bytes(data)
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     xyz = f**3 * [0.9642, 1, 0.8249]  # all brighter than where the cube ends
