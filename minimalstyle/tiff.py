@@ -83,8 +83,8 @@ def check_tiff(file: BinaryIO, name: str) -> Kind:
         is not read rightly.
     """
     found = list(_directories(file))
-    if not found:
-        return Kind()
+    if not found or WIDTH not in found[0]:
+        return Kind()  # damaged: Pillow will say so
     first, *others = found
     sensor = any(one.get(PHOTOMETRIC, (0,))[0] in _SENSOR for one in found)
     file.seek(8)
@@ -117,7 +117,7 @@ def check_tiff(file: BinaryIO, name: str) -> Kind:
 def describe(file: BinaryIO) -> str | None:
     """What a TIFF holds, in words; None where it cannot be read so far."""
     first = next(_directories(file), None)
-    if first is None:
+    if first is None or WIDTH not in first:
         return None
     bits = "/".join(str(n) for n in dict.fromkeys(_bits(first)))
     kinds = {_SIGNED: "signed ", _FLOAT: "floating-point "}

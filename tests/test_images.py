@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from icc import with_primaries
 from PIL import ExifTags, Image, ImageCms, ImageOps
+from tiffs import tiff
 
 from minimalstyle import files, images, limits, profiles
 from minimalstyle.errors import ImageError, MinimalstyleWarning, OutputError, UsageError
@@ -185,37 +187,9 @@ def deep():
     return np.random.default_rng(0).integers(0, 65536, (18, 21, 4)).astype(np.uint16)
 
 
-def tiff(pixels, order, planes=1, *extra):
-    """An uncompressed TIFF by hand, for what Pillow cannot write; `order` is "<" or ">"."""
-    height, width, channels = pixels.shape
-    strips = pixels if planes == 1 else pixels.transpose(2, 0, 1)
-    data = strips.astype(f"{order}u2").tobytes()
-    many = range(8, 8 + len(data), len(data) // channels) if planes == 2 else [8]
-    fields = [
-        (256, "I", [width]),
-        (257, "I", [height]),
-        (258, "H", [16] * channels),
-        (259, "H", [1]),
-        (262, "H", [2]),
-        (273, "I", list(many)),
-        (277, "H", [channels]),
-        (278, "I", [height]),
-        (279, "I", [len(data) // len(many)] * len(many)),
-        (284, "H", [planes]),
-        *([(338, "H", [2])] if channels == 4 else []),
-        *extra,
-    ]
-    entries, values = struct.pack(f"{order}H", len(fields)), b""
-    end = 8 + len(data) + 2 + 12 * len(fields) + 4
-    for tag, kind, numbers in sorted(fields):
-        value = struct.pack(f"{order}{len(numbers)}{kind}", *numbers)
-        if len(value) > 4:
-            values += value
-            value = struct.pack(f"{order}I", end + len(values) - len(value))
-        code = {"H": 3, "I": 4, "B": 7}[kind]
-        entries += struct.pack(f"{order}HHI", tag, code, len(numbers)) + value.ljust(4, b"\0")
-    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(data))
-    return head + data + entries + bytes(4) + values
+def deep_tiff(pixels, order, planes=1, tags=()):
+    extra = (2,) if pixels.shape[2] == 4 else ()
+    return tiff(pixels, bits=16, order=order, planes=planes, extra=extra, tags=tags)
 
 
 def check_deep(path, data, expected):
@@ -236,7 +210,7 @@ def test_16_bits_in_colour(tmp_path, deep):
         data = png(21, 18, 16, colour, deep[..., :channels].astype(">u2"))
         check_deep(tmp_path / "a.png", data, deep[..., :channels])
         for order in "<>":
-            data = tiff(deep[..., :channels], order)
+            data = deep_tiff(deep[..., :channels], order)
             check_deep(tmp_path / "a.tif", data, deep[..., :channels])
     grey = deep[..., [0, 0, 0, 3]]
     check_deep(tmp_path / "a.png", png(21, 18, 16, 4, deep[..., [0, 3]].astype(">u2")), grey)
@@ -247,7 +221,7 @@ def test_16_bits_are_turned_upright(tmp_path, deep):
     exif[ExifTags.Base.Orientation] = 6
     data = png(21, 18, 16, 6, deep.astype(">u2"), (b"eXIf", exif.tobytes()[6:]))
     check_deep(tmp_path / "a.png", data, np.rot90(deep, -1))
-    data = tiff(deep, ">", 1, (274, "H", [6]))
+    data = deep_tiff(deep, ">", 1, ((274, "H", [6]),))
     check_deep(tmp_path / "a.tif", data, np.rot90(deep, -1))
 
 
@@ -269,7 +243,7 @@ def test_16_bits_with_a_profile(tmp_path, deep):
 
 def test_16_bits_in_planes_are_refused(tmp_path, deep):
     """Pillow makes noise of them without a word."""
-    (tmp_path / "a.tif").write_bytes(tiff(deep[..., :3], "<", 2))
+    (tmp_path / "a.tif").write_bytes(deep_tiff(deep[..., :3], "<", 2))
     assert "save it with interleaved channels" in refused(tmp_path / "a.tif")
 
 
@@ -332,17 +306,81 @@ def test_bad_arrays(array, message):
         images.load(array)
 
 
+def test_bytes_and_open_files(tmp_path, rgb):
+    """As the path; an open file is read from its beginning, and stays open."""
+    for suffix in (".png", ".tif", ".jpg"):
+        path = write(tmp_path / f"a{suffix}", rgb)
+        expected = images.load(path)
+        data = path.read_bytes()
+        with path.open("rb") as file, path.open("rb", buffering=0) as unbuffered:
+            stream = BytesIO(data)
+            stream.seek(7)
+            sources = (data, bytearray(data), memoryview(data), stream, stream, file, unbuffered)
+            for source in sources:
+                picture = images.load(source)
+                np.testing.assert_array_equal(picture.rgb, expected.rgb)
+                assert picture.sha256 == expected.sha256
+                mask = images.load_mask(source)
+                np.testing.assert_array_equal(mask.rgb, expected.rgb)
+            assert not file.closed
+    with pytest.raises(ImageError, match=r"^picture: damaged"):
+        images.load(data[:200])
+    with (
+        path.open("rb") as file,
+        pytest.raises(ImageError, match=r"a\.jpg: damaged or incomplete: "),
+    ):
+        short = BytesIO(file.read()[:-300])
+        short.name = str(path)
+        images.load(short)
+
+
+class Pipe(BytesIO):
+    """Cannot be rewound."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *_):
+        raise OSError("not seekable")
+
+
+def test_a_pipe(tmp_path, rgb):
+    data = write(tmp_path / "a.png", rgb).read_bytes()
+    np.testing.assert_array_equal(levels(images.load(Pipe(data))), rgb)
+
+
+@pytest.mark.parametrize("source", [None, 5, 0.5, [1, 2], {"a": 1}, object(), images.Picture, ()])
+def test_what_is_no_source(source):
+    for load in (images.load, images.load_mask):
+        with pytest.raises(ImageError, match="a picture is a path, bytes, a binary file") as caught:
+            load(source)
+        assert "\n" not in str(caught.value)
+
+
+def test_open_files_that_cannot_be_read(tmp_path, rgb):
+    path = write(tmp_path / "a.png", rgb)
+    (tmp_path / "a.txt").write_text("text")
+    with (tmp_path / "a.txt").open() as text, pytest.raises(ImageError, match="binary mode"):
+        images.load(text)
+    with path.open("rb") as closed:
+        pass
+    with path.open("ab") as write_only:
+        for source, words in (
+            (closed, r"a\.png: cannot be read: "),
+            (write_only, r"a\.png: cannot be read: "),
+            (b"", r"picture: is empty \(0 bytes\)"),
+            (BytesIO(), r"picture: is empty \(0 bytes\)"),
+        ):
+            with pytest.raises(ImageError, match=words):
+                images.load(source)
+
+
 # Colour profiles
 
 
 def wide_gamut():
     """ICC profile of a display like Adobe RGB: lcms writes only sRGB, so its primaries change."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for tag, xyz in (("rXYZ", (0.6097, 0.3111, 0.0195)), ("gXYZ", (0.2053, 0.6257, 0.0609))):
-        entry = data.index(tag.encode())
-        (offset,) = struct.unpack_from(">I", data, entry + 4)
-        struct.pack_into(">3i", data, offset + 8, *(round(v * 65536) for v in xyz))
-    return bytes(data)
+    return with_primaries((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609))
 
 
 def grey_profile(gamma):

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from icc import DISPLAY_P3
 from PIL import Image, ImageCms, PngImagePlugin
 from pngs import chunk, png
 
@@ -91,7 +92,7 @@ def test_transparent_value_that_is_cut_off():
 
 SAMPLES = np.random.default_rng(1).integers(0, 65536, (H, W, 3))
 SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
-DISPLAY_P3 = (0.3127, 0.3290, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+P3_NUMBERS = (0.3127, 0.3290, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
 ADOBE = (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 
 
@@ -110,21 +111,6 @@ def iccp(profile):
 def encoded(light):
     """IEC 61966-2-1."""
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def profile_of(*primaries):
-    """LittleCMS's own profile of sRGB with other primaries, which are adapted to D50."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for tag, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True):
-        (offset,) = struct.unpack_from(">I", data, data.index(tag) + 4)
-        struct.pack_into(">3i", data, offset + 8, *(round(v * 65536) for v in xyz))
-    return bytes(data)
-
-
-# As in the profile of that name from the ICC's registry.
-P3_PROFILE = profile_of(
-    (0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)
-)
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 0.3])
@@ -161,20 +147,20 @@ def test_palette_with_gamma():
         ((b"sRGB", b"\0"), gama(1.0)),
         (gama(1.0), iccp(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())),
         (gama(1.0), (b"cICP", bytes((1, 13, 0, 1)))),
-        ((b"cICP", bytes((1, 13, 0, 1))), iccp(P3_PROFILE)),
+        ((b"cICP", bytes((1, 13, 0, 1))), iccp(DISPLAY_P3)),
     ],
 )
 def test_srgb_changes_nothing(extra):
     np.testing.assert_allclose(load(png(SAMPLES, 16, RGB, *extra)).rgb, SAMPLES / 65535, atol=1e-7)
 
 
-@pytest.mark.parametrize("extra", [(chrm(DISPLAY_P3),), ((b"cICP", bytes((12, 13, 0, 1))),)])
+@pytest.mark.parametrize("extra", [(chrm(P3_NUMBERS),), ((b"cICP", bytes((12, 13, 0, 1))),)])
 def test_primaries(extra):
     """Against LittleCMS, with the profile that says the same."""
     samples = SAMPLES >> 8
     expected = ImageCms.profileToProfile(
         Image.fromarray(samples.astype(np.uint8)),
-        io.BytesIO(P3_PROFILE),
+        io.BytesIO(DISPLAY_P3),
         ImageCms.createProfile("sRGB"),
         outputMode="RGB",
     )
@@ -270,9 +256,9 @@ def test_orientation_in_a_text(text):
 
 def test_large_profile():
     """A few MB are real; they are read, and used."""
-    small = load(png(PLAIN, 8, RGB, iccp(P3_PROFILE))).rgb
+    small = load(png(PLAIN, 8, RGB, iccp(DISPLAY_P3))).rgb
     noise = np.random.default_rng(0).bytes(5 << 20)
-    large = struct.pack(">I", len(P3_PROFILE + noise)) + P3_PROFILE[4:] + noise
+    large = struct.pack(">I", len(DISPLAY_P3 + noise)) + DISPLAY_P3[4:] + noise
     np.testing.assert_array_equal(load(png(PLAIN, 8, RGB, iccp(large))).rgb, small)
     for content in (iccp(bytes(17 << 20)), (b"iCCP", b"name\0\0nonsense"), (b"iCCP", b"")):
         with pytest.warns(MinimalstyleWarning, match="colour profile ignored"):
