@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from minimalstyle import checkpoint, images, profiles
 from minimalstyle.errors import CheckpointError, ImageError, WeightsError
@@ -101,6 +101,15 @@ def picture_seeds() -> list[bytes]:
     text.add_text("a", "b" * 300, zip=True)
     text.add_itxt("c", "d" * 300, zip=True)
     profile = profiles.srgb_bytes()
+    colours = PngImagePlugin.PngInfo()
+    colours.add(b"gAMA", struct.pack(">I", 100_000))
+    colours.add(
+        b"cHRM", struct.pack(">8I", *(31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
+    )
+    codes = PngImagePlugin.PngInfo()
+    codes.add(b"cICP", b"\x0c\x0d\0\1")
+    thumbnail = TiffImagePlugin.ImageFileDirectory_v2()
+    thumbnail[254] = 1
     cases: list[tuple[str, Image.Image, dict[str, Any]]] = [
         ("PNG", rgb, {"pnginfo": text, "exif": exif}),
         ("PNG", rgba, {"icc_profile": profile}),
@@ -109,6 +118,8 @@ def picture_seeds() -> list[bytes]:
         ("PNG", rgb.convert("P"), {"transparency": 3}),
         ("PNG", Image.fromarray(np.asarray(grey, np.uint16) * 257), {}),
         ("PNG", rgb, frames),
+        ("PNG", grey, {"transparency": 60, "pnginfo": colours}),
+        ("PNG", rgb, {"transparency": (11, 14, 120), "pnginfo": codes}),
         ("JPEG", rgb, {"exif": exif, "icc_profile": profile}),
         ("JPEG", rgb, {"progressive": True, "subsampling": 0}),
         ("JPEG", rgb.convert("CMYK"), {}),
@@ -126,13 +137,18 @@ def picture_seeds() -> list[bytes]:
         ("TIFF", grey.convert("F").point(lambda v: v / 255), {}),
         ("TIFF", Image.merge("LAB", rgb.split()), {}),
         ("TIFF", rgb, frames),
+        ("TIFF", grey, {"tiffinfo": thumbnail}),
+        ("TIFF", rgba.convert("LA"), {"compression": "tiff_deflate"}),
+        ("TIFF", rgb.convert("P"), {"compression": "tiff_lzw"}),
         ("GIF", rgb, {}),
         ("GIF", rgb, frames),
         ("BMP", rgb, {}),
         ("BMP", rgb.convert("P"), {}),
+        ("BMP", rgba, {}),
         ("PPM", rgb, {}),
         ("PPM", grey, {}),
         ("AVIF", rgb, {"speed": 10}),
+        ("AVIF", rgba, {"speed": 10, "exif": exif}),
     ]
     seeds = []
     Image.init()
