@@ -173,7 +173,7 @@ def _wrong(tags: Tags) -> str | None:
         "has a further channel in a plane of its own; save it with interleaved channels": (
             planes
             and bool(extra)
-            and (colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE) or (raw and max(extra) == 0))
+            and (colour in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE) or max(extra) == 0)
         ),
         "has Lab colours in planes; save it with interleaved channels": planes and colour == _LAB,
         "has planes with the order of bits reversed; save it with interleaved channels": (
