@@ -31,29 +31,26 @@ def fill_hidden(rgb: Float32, alpha: Float32) -> Float32:
     """
     weight = np.minimum(alpha / np.float32(_SEEN * alpha.max()), 1)
     # To the fourth: a large area of what is nearly hidden does not count, either.
-    return _pull_push(rgb, weight**4)
+    weight **= 4
+    return np.stack([_pull_push(rgb[..., c], weight) for c in range(3)], axis=-1)
 
 
-def _pull_push(rgb: Float32, weight: Float32) -> Float32:
+def _pull_push(plane: Float32, weight: Float32) -> Float32:
     """The average of blocks of 2x2 pixels stands for what they lack.
 
     It is weighted, and has the same done to it, so that there is something everywhere.
     """
     if weight.min() == 1:
-        return rgb
+        return plane
     height, width = weight.shape
-    weight = weight[..., None]
-    even = ((0, height % 2), (0, width % 2), (0, 0))
-    blocks = (height + 1) // 2, 2, (width + 1) // 2, 2, -1
-    sums = np.pad(rgb * weight, even).reshape(blocks).sum((1, 3))
+    even = ((0, height % 2), (0, width % 2))
+    blocks = (height + 1) // 2, 2, (width + 1) // 2, 2
+    sums = np.pad(plane * weight, even).reshape(blocks).sum((1, 3))
     weights = np.pad(weight, even).reshape(blocks).sum((1, 3))
     coarse = sums / np.maximum(weights, np.float32(1e-30))
     if max(height, width) > 2:
-        coarse = _pull_push(coarse, np.minimum(weights[..., 0], 1))
+        coarse = _pull_push(coarse, np.minimum(weights, 1))
     size = 2 * blocks[2], 2 * blocks[0]
-    smooth = [
-        Image.fromarray(np.ascontiguousarray(plane)).resize(size, Image.Resampling.BILINEAR)
-        for plane in np.moveaxis(coarse, 2, 0)
-    ]
-    around = np.stack([np.asarray(plane)[:height, :width] for plane in smooth], axis=-1)
-    return np.where(weight == 1, rgb, weight * rgb + (1 - weight) * around)
+    smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR))
+    blend = weight * plane + (1 - weight) * smooth[:height, :width]
+    return np.where(weight == 1, plane, blend)

@@ -37,7 +37,7 @@ _RAW_BRAND = b"ftypcrx "
 
 # In Pillow's messages about files that are whole.
 _UNSUPPORTED = re.compile(
-    r"unsupported|not (yet )?supported|cannot handle|unknown (raw|pixel) mode|"
+    r"unsupported|not (yet )?supported|support not installed|cannot handle|unknown (raw|pixel) mode|"
     r"unknown (data organization|filter|compression)",
     re.IGNORECASE,
 )
