@@ -37,8 +37,8 @@ _RAW_BRAND = b"ftypcrx "
 
 # In Pillow's messages about files that are whole.
 _UNSUPPORTED = re.compile(
-    r"unsupported|not (yet )?supported|support not installed|cannot handle|unknown (raw|pixel) mode|"
-    r"unknown (data organization|filter|compression)",
+    r"unsupported|not (yet )?supported|support not installed|cannot handle|"
+    r"unknown (raw mode|pixel mode|data organization|filter|compression)",
     re.IGNORECASE,
 )
 

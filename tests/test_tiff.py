@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiffs import differences, tiff
 
 from minimalstyle import images
@@ -34,6 +35,7 @@ def kinds():
             yield options
             if order == "<":
                 yield options | {"tile": 16}
+                yield options | {"strip": 5}
                 if kind == UNSIGNED:
                     yield options | {"fill": 2}
                 if bits >= 8 and bits != 12 and kind != FLOAT and packing == 8:
@@ -251,6 +253,14 @@ def test_pages(tmp_path):
             picture = images.load(path)
         assert len(caught) == 1
         np.testing.assert_allclose(picture.rgb[..., :1], pages[0] / 255, atol=1e-7)
+
+
+def test_pages_of_a_big_tiff(tmp_path):
+    """Pillow's own; its directories have numbers of 64 bits."""
+    small, large = (Image.fromarray(grey(*size)[..., 0]) for size in ((16, 20), (80, 100)))
+    small.save(tmp_path / "a.tif", save_all=True, append_images=[large], big_tiff=True)
+    with pytest.warns(MinimalstyleWarning, match=r"\(20x16\) is used, not the largest \(100x80\)"):
+        images.load(tmp_path / "a.tif")
 
 
 def test_directories_that_lie(tmp_path):

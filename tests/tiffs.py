@@ -60,6 +60,7 @@ def tiff(
     fill: int = 1,
     order: str = "<",
     tile: int = 0,
+    strip: int = 0,
     predictor: int = 1,
     tags: tuple[tuple[int, str, list[int]], ...] = (),
     more_tags: tuple[tuple[int, str, list[int]], ...] = (),
@@ -79,7 +80,8 @@ def tiff(
         blocks = []
         for plane in planar:
             if not tile:
-                blocks.append(plane)
+                rows = strip or height
+                blocks += [plane[y : y + rows] for y in range(0, height, rows)]
                 continue
             rows, columns = -height % tile, -width % tile
             padded = np.pad(plane, ((0, rows), (0, columns), (0, 0)))
@@ -108,7 +110,11 @@ def tiff(
             (338, "H", list(extra)),
             (339, "H", [kind] * channels),
             *([(320, "H", [v * 257 for v in range(2**bits)] * 3)] if photo == 3 else []),
-            *([(322, "I", [tile]), (323, "I", [tile])] if tile else [(278, "I", [height])]),
+            *(
+                [(322, "I", [tile]), (323, "I", [tile])]
+                if tile
+                else [(278, "I", [strip or height])]
+            ),
             (324 if tile else 273, "I", [0] * len(data)),
             (325 if tile else 279, "I", [len(part) for part in data]),
             *(tags if number == 0 else more_tags),
