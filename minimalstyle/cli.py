@@ -404,9 +404,12 @@ def _run(args: argparse.Namespace, signals: Signals) -> None:
     progress = Progress(_CONSOLE, args.quiet)
     with progress.closing(), warnings_as_lines(progress.line, args.debug):
         from . import job
+        from .images import keeps_alpha
 
         with _naming_options():
             run = job.Job(args, settings, progress.note)
+            if run.content.alpha is not None and not keeps_alpha(output):
+                progress.note(f"{output}: a JPEG holds no transparency; with .png it is kept")
             if args.plan:
                 for line in run.plan().splitlines():
                     _CONSOLE.result(line)

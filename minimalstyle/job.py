@@ -160,7 +160,7 @@ class Job:
             self.content.sha256,
             [one.sha256 for one in self.styles],
             self.network.vgg.sha256,
-            masks=[images.load(one).sha256 for one in masks],
+            masks=[images.load_mask(one).sha256 for one in masks],
             init=None if init in ("content", "noise", "style") else images.load(init).sha256,
         )
         for line in lines:

@@ -21,13 +21,14 @@ from PIL import ExifTags, Image
 from . import __version__
 from .errors import ImageError
 from .files import check_file, reason
+from .png import SIGNATURE, text_of
 from .settings import Settings
 
 __all__ = ["check_inputs", "command_of", "make", "read", "settings_of"]
 
 _VERSION = 1
 _LONGEST = 1 << 20  # characters; a recipe has some thousand
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+_FORMATS = ("JPEG", "TIFF", "WEBP")
 _COMMENT = b"ASCII\0\0\0"  # an EXIF user comment begins with its encoding
 _WORD = re.compile(r"[a-z0-9_-]{1,40}")  # "content", "noise" and the like, but no path
 _PICTURE = re.compile(r"picture|sha256:[0-9a-f]{64}")  # stands where a path stood
@@ -132,10 +133,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _text(path: Path) -> str | None:
     """What `images.save` stored, or whatever stands in its place; pixels are not decoded."""
+    with path.open("rb") as file:
+        if file.read(len(SIGNATURE)) == SIGNATURE:
+            file.seek(0)
+            return text_of(file.read(), "minimalstyle")
     with Image.open(path, formats=_FORMATS) as image:
-        if image.format == "PNG":  # Pillow limits what a compressed text may become
-            text = image.info.get("minimalstyle")
-        elif image.format == "TIFF":
+        if image.format == "TIFF":
             text = image.getexif().get(ExifTags.Base.ImageDescription)
         else:
             ifd = image.getexif().get_ifd(ExifTags.IFD.Exif)

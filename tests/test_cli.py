@@ -255,6 +255,20 @@ def test_warnings_in_one_line(fake, capsys):
     assert capsys.readouterr() == ("", "minimalstyle: warning: castle.jpg: strange\n")
 
 
+def test_transparency_that_a_jpeg_does_not_hold(fake, capsys):
+    transparent = np.dstack([IMAGE, np.full((20, 30), 100, np.uint8)])
+    Image.fromarray(transparent).save("cut.png")
+    words = "minimalstyle: out.jpg: a JPEG holds no transparency; with .png it is kept\n"
+    for command, said in (
+        ("cut.png waves.png -o out.jpg", True),
+        ("cut.png waves.png -o out.jpg --force --quiet", False),
+        ("cut.png waves.png -o out.png", False),
+        ("castle.jpg waves.png -o other.jpg", False),
+    ):
+        assert run(command) == 0
+        assert (words in capsys.readouterr().err) == said
+
+
 # Bad input
 
 

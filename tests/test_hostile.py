@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from minimalstyle import errors, images
+from minimalstyle import errors, images, limits
 from minimalstyle.errors import ImageError, MinimalstyleError
 
 ROOT = Path(__file__).parents[1]
@@ -331,14 +331,11 @@ def test_solid_webp_is_right(tmp_path: Path) -> None:
 
 def test_bombs(bombs: Path) -> None:
     outcomes, grown = read_apart(*bombs.iterdir())
-    assert outcomes.pop("pixels.png") == "loaded"  # no more of it is unpacked than there are pixels
+    # No more is unpacked than there are pixels, no text, and no more of a profile than 16 MB.
+    for name in ("pixels.png", "ztxt.png", "itxt.png", "last.png", "texts.png", "iccp.png"):
+        assert outcomes.pop(name) == "loaded"
     assert outcomes.pop("exif.jpg") == "loaded"
     expected = {
-        "ztxt.png": "too large",
-        "itxt.png": "too large",
-        "last.png": "too large",
-        "iccp.png": "",
-        "texts.png": "",
         "rows.bmp": "1000000x16 pixels in ",
         "scans.jpg": "100001 scans of one picture",
         "solid.webp": "",
@@ -471,9 +468,10 @@ def test_lossless_round_trip(
     picture = images.load(path)
     half = 0.51 / (2**bits - 1)
     most = np.iinfo(rgb.dtype).max if rgb.dtype.kind == "u" else 1
-    np.testing.assert_allclose(picture.rgb, rgb / most, atol=half, rtol=0)
     opaque = np.ones(rgb.shape[:2])
     expected = opaque if alpha is None else alpha / most
+    seen = expected > 0.26
+    np.testing.assert_allclose(picture.rgb[seen], (rgb / most)[seen], atol=half, rtol=0)
     found = opaque if picture.alpha is None else picture.alpha
     np.testing.assert_allclose(found, expected, atol=half, rtol=0)
 
@@ -531,7 +529,7 @@ def test_bytes_of_a_picture(
     for place, value in flips:
         content[place % len(content)] = value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "MAX_PIXELS", 10**6)
+        patch.setattr(limits, "MAX_PIXELS", 10**6)
         check(tmp_path_factory, "images", fuzz.repaired(bytes(content)))
 
 

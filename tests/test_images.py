@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from icc import with_primaries
 from PIL import ExifTags, Image, ImageCms, ImageOps
+from tiffs import tiff
 
-from minimalstyle import files, images
+from minimalstyle import files, images, limits, profiles
 from minimalstyle.errors import ImageError, MinimalstyleWarning, OutputError, UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -140,7 +142,7 @@ def test_alpha(tmp_path, rgb, suffix):
     alpha = rgb[..., 1]
     options = {"lossless": True, "exact": True} if suffix == ".webp" else {}
     picture = images.load(write(tmp_path / f"a{suffix}", np.dstack([rgb, alpha]), **options))
-    np.testing.assert_array_equal(levels(picture), rgb)
+    np.testing.assert_array_equal(levels(picture)[alpha >= 64], rgb[alpha >= 64])
     np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
 
 
@@ -151,7 +153,8 @@ def test_grey_with_alpha(tmp_path, rgb):
     for source in (tmp_path / "a.png", image, image.convert("La")):
         picture = images.load(source)
         np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
-    np.testing.assert_array_equal(levels(images.load(image)), np.dstack([grey] * 3))
+    seen = alpha >= 64
+    np.testing.assert_array_equal(levels(images.load(image))[seen], np.dstack([grey] * 3)[seen])
 
 
 def test_transparent_colour(tmp_path, rgb):
@@ -163,7 +166,8 @@ def test_transparent_colour(tmp_path, rgb):
         picture = images.load(tmp_path / "a.png")
         np.testing.assert_array_equal(picture.alpha == 0, expected[..., 3] == 0)
         assert (picture.alpha == 0).any()
-        np.testing.assert_array_equal(levels(picture), expected[..., :3])
+        visible = picture.alpha == 1
+        np.testing.assert_array_equal(levels(picture)[visible], expected[visible, :3])
 
 
 def test_16_bits(tmp_path):
@@ -183,44 +187,17 @@ def deep():
     return np.random.default_rng(0).integers(0, 65536, (18, 21, 4)).astype(np.uint16)
 
 
-def tiff(pixels, order, planes=1, *extra):
-    """An uncompressed TIFF by hand, for what Pillow cannot write; `order` is "<" or ">"."""
-    height, width, channels = pixels.shape
-    strips = pixels if planes == 1 else pixels.transpose(2, 0, 1)
-    data = strips.astype(f"{order}u2").tobytes()
-    many = range(8, 8 + len(data), len(data) // channels) if planes == 2 else [8]
-    fields = [
-        (256, "I", [width]),
-        (257, "I", [height]),
-        (258, "H", [16] * channels),
-        (259, "H", [1]),
-        (262, "H", [2]),
-        (273, "I", list(many)),
-        (277, "H", [channels]),
-        (278, "I", [height]),
-        (279, "I", [len(data) // len(many)] * len(many)),
-        (284, "H", [planes]),
-        *([(338, "H", [2])] if channels == 4 else []),
-        *extra,
-    ]
-    entries, values = struct.pack(f"{order}H", len(fields)), b""
-    end = 8 + len(data) + 2 + 12 * len(fields) + 4
-    for tag, kind, numbers in sorted(fields):
-        value = struct.pack(f"{order}{len(numbers)}{kind}", *numbers)
-        if len(value) > 4:
-            values += value
-            value = struct.pack(f"{order}I", end + len(values) - len(value))
-        code = {"H": 3, "I": 4, "B": 7}[kind]
-        entries += struct.pack(f"{order}HHI", tag, code, len(numbers)) + value.ljust(4, b"\0")
-    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(data))
-    return head + data + entries + bytes(4) + values
+def deep_tiff(pixels, order, planes=1, tags=()):
+    extra = (2,) if pixels.shape[2] == 4 else ()
+    return tiff(pixels, bits=16, order=order, planes=planes, extra=extra, tags=tags)
 
 
 def check_deep(path, data, expected):
     path.write_bytes(data)
     picture = images.load(path)
     channels = np.atleast_3d(expected)
-    np.testing.assert_allclose(picture.rgb, channels[..., :3] / 65535, atol=1e-7)
+    seen = channels[..., -1] >= (65535 / 4 if channels.shape[2] == 4 else 0)
+    np.testing.assert_allclose(picture.rgb[seen], channels[seen, :3] / 65535, atol=1e-7)
     if channels.shape[2] == 4:
         np.testing.assert_allclose(picture.alpha, channels[..., 3] / 65535, atol=1e-7)
     else:
@@ -233,7 +210,7 @@ def test_16_bits_in_colour(tmp_path, deep):
         data = png(21, 18, 16, colour, deep[..., :channels].astype(">u2"))
         check_deep(tmp_path / "a.png", data, deep[..., :channels])
         for order in "<>":
-            data = tiff(deep[..., :channels], order)
+            data = deep_tiff(deep[..., :channels], order)
             check_deep(tmp_path / "a.tif", data, deep[..., :channels])
     grey = deep[..., [0, 0, 0, 3]]
     check_deep(tmp_path / "a.png", png(21, 18, 16, 4, deep[..., [0, 3]].astype(">u2")), grey)
@@ -244,21 +221,21 @@ def test_16_bits_are_turned_upright(tmp_path, deep):
     exif[ExifTags.Base.Orientation] = 6
     data = png(21, 18, 16, 6, deep.astype(">u2"), (b"eXIf", exif.tobytes()[6:]))
     check_deep(tmp_path / "a.png", data, np.rot90(deep, -1))
-    data = tiff(deep, ">", 1, (274, "H", [6]))
+    data = deep_tiff(deep, ">", 1, ((274, "H", [6]),))
     check_deep(tmp_path / "a.tif", data, np.rot90(deep, -1))
 
 
 def test_16_bits_with_a_profile(tmp_path, deep):
     """sRGB changes nothing; another is applied to what 8 bits hold of the picture."""
     rows = deep[..., :3].astype(">u2")
-    for profile, tolerance in ((images._srgb_bytes(), 1 / 255), (wide_gamut(), 1.01 / 255)):
+    for profile, tolerance in ((profiles.srgb_bytes(), 1 / 255), (wide_gamut(), 1.01 / 255)):
         chunk = (b"iCCP", b"name\0\0" + zlib.compress(profile))
         (tmp_path / "a.png").write_bytes(png(21, 18, 16, 2, rows, chunk))
         shallow = write(tmp_path / "b.png", (rows >> 8).astype(np.uint8), icc_profile=profile)
         difference = images.load(tmp_path / "a.png").rgb - images.load(shallow).rgb
         assert 0.3 / 255 < np.abs(difference).max() <= tolerance
     (tmp_path / "c.png").write_bytes(png(21, 18, 16, 2, rows))
-    srgb = (b"iCCP", b"name\0\0" + zlib.compress(images._srgb_bytes()))
+    srgb = (b"iCCP", b"name\0\0" + zlib.compress(profiles.srgb_bytes()))
     (tmp_path / "a.png").write_bytes(png(21, 18, 16, 2, rows, srgb))
     plain, tagged = (images.load(tmp_path / name).rgb for name in ("c.png", "a.png"))
     np.testing.assert_array_equal(plain, tagged)
@@ -266,7 +243,7 @@ def test_16_bits_with_a_profile(tmp_path, deep):
 
 def test_16_bits_in_planes_are_refused(tmp_path, deep):
     """Pillow makes noise of them without a word."""
-    (tmp_path / "a.tif").write_bytes(tiff(deep[..., :3], "<", 2))
+    (tmp_path / "a.tif").write_bytes(deep_tiff(deep[..., :3], "<", 2))
     assert "save it with interleaved channels" in refused(tmp_path / "a.tif")
 
 
@@ -300,7 +277,7 @@ def test_arrays(rgb):
         assert picture.alpha is None
     np.testing.assert_array_equal(images.load(grey).rgb, np.dstack([grey / 255] * 3).astype("f4"))
     with_alpha = images.load(np.dstack([rgb, grey]))
-    np.testing.assert_array_equal(with_alpha.rgb, expected)
+    np.testing.assert_array_equal(with_alpha.rgb[grey >= 64], expected[grey >= 64])
     np.testing.assert_array_equal(with_alpha.alpha, (grey / 255).astype(np.float32))
     assert images.load(np.dstack([rgb, np.full_like(grey, 255)])).alpha is None
     assert not np.shares_memory(images.load(expected).rgb, expected)
@@ -329,17 +306,81 @@ def test_bad_arrays(array, message):
         images.load(array)
 
 
+def test_bytes_and_open_files(tmp_path, rgb):
+    """As the path; an open file is read from its beginning, and stays open."""
+    for suffix in (".png", ".tif", ".jpg"):
+        path = write(tmp_path / f"a{suffix}", rgb)
+        expected = images.load(path)
+        data = path.read_bytes()
+        with path.open("rb") as file, path.open("rb", buffering=0) as unbuffered:
+            stream = BytesIO(data)
+            stream.seek(7)
+            sources = (data, bytearray(data), memoryview(data), stream, stream, file, unbuffered)
+            for source in sources:
+                picture = images.load(source)
+                np.testing.assert_array_equal(picture.rgb, expected.rgb)
+                assert picture.sha256 == expected.sha256
+                mask = images.load_mask(source)
+                np.testing.assert_array_equal(mask.rgb, expected.rgb)
+            assert not file.closed
+    with pytest.raises(ImageError, match=r"^picture: damaged"):
+        images.load(data[:200])
+    with (
+        path.open("rb") as file,
+        pytest.raises(ImageError, match=r"a\.jpg: damaged or incomplete: "),
+    ):
+        short = BytesIO(file.read()[:-300])
+        short.name = str(path)
+        images.load(short)
+
+
+class Pipe(BytesIO):
+    """Cannot be rewound."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *_):
+        raise OSError("not seekable")
+
+
+def test_a_pipe(tmp_path, rgb):
+    data = write(tmp_path / "a.png", rgb).read_bytes()
+    np.testing.assert_array_equal(levels(images.load(Pipe(data))), rgb)
+
+
+@pytest.mark.parametrize("source", [None, 5, 0.5, [1, 2], {"a": 1}, object(), images.Picture, ()])
+def test_what_is_no_source(source):
+    for load in (images.load, images.load_mask):
+        with pytest.raises(ImageError, match="a picture is a path, bytes, a binary file") as caught:
+            load(source)
+        assert "\n" not in str(caught.value)
+
+
+def test_open_files_that_cannot_be_read(tmp_path, rgb):
+    path = write(tmp_path / "a.png", rgb)
+    (tmp_path / "a.txt").write_text("text")
+    with (tmp_path / "a.txt").open() as text, pytest.raises(ImageError, match="binary mode"):
+        images.load(text)
+    with path.open("rb") as closed:
+        pass
+    with path.open("ab") as write_only:
+        for source, words in (
+            (closed, r"a\.png: cannot be read: "),
+            (write_only, r"a\.png: cannot be read: "),
+            (b"", r"picture: is empty \(0 bytes\)"),
+            (BytesIO(), r"picture: is empty \(0 bytes\)"),
+        ):
+            with pytest.raises(ImageError, match=words):
+                images.load(source)
+
+
 # Colour profiles
 
 
 def wide_gamut():
     """ICC profile of a display like Adobe RGB: lcms writes only sRGB, so its primaries change."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for tag, xyz in (("rXYZ", (0.6097, 0.3111, 0.0195)), ("gXYZ", (0.2053, 0.6257, 0.0609))):
-        entry = data.index(tag.encode())
-        (offset,) = struct.unpack_from(">I", data, entry + 4)
-        struct.pack_into(">3i", data, offset + 8, *(round(v * 65536) for v in xyz))
-    return bytes(data)
+    return with_primaries((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609))
 
 
 def grey_profile(gamma):
@@ -376,7 +417,8 @@ def test_profile_is_converted(tmp_path, rgb):
     assert np.abs(np.asarray(expected).astype(int) - rgb).max() > 10
     alpha = rgb[..., 1]
     picture = images.load(write(tmp_path / "b.png", np.dstack([rgb, alpha]), icc_profile=profile))
-    np.testing.assert_array_equal(levels(picture), np.asarray(expected))
+    seen = alpha >= 64
+    np.testing.assert_array_equal(levels(picture)[seen], np.asarray(expected)[seen])
     np.testing.assert_array_equal(picture.alpha, (alpha / 255).astype(np.float32))
 
 
@@ -516,7 +558,7 @@ def test_flipped_bytes_give_our_own_errors_only(tmp_path, rgb, suffix, capfd):
         path = tmp_path / f"b{suffix}"
         path.write_bytes(data)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(images, "MAX_PIXELS", 10**6)
+            patch.setattr(limits, "MAX_PIXELS", 10**6)
             try:
                 assert np.isfinite(images.load(path).rgb).all()
             except ImageError as error:
@@ -536,11 +578,11 @@ def test_bomb_names_the_limit(tmp_path):
 
 def test_limit_is_our_own(tmp_path, rgb, monkeypatch):
     path = write(tmp_path / "a.png", rgb)
-    monkeypatch.setattr(images, "MAX_PIXELS", 40 * 24 - 1)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 40 * 24 - 1)
     assert "has more than 959 pixels, the limit" in refused(path)
     with pytest.raises(ImageError, match="more than 959 pixels"):
         images.load(Image.fromarray(rgb))
-    monkeypatch.setattr(images, "MAX_PIXELS", 40 * 24)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 40 * 24)
     assert images.load(path).rgb.shape == (24, 40, 3)
 
 
@@ -760,7 +802,7 @@ def test_16_bits_out(tmp_path, deep, suffix, with_alpha):
     with Image.open(path) as image:
         assert image.mode == ("RGBA" if with_alpha else "RGB")
         np.testing.assert_array_equal(np.asarray(image), deep[..., : 3 + with_alpha] >> 8)
-        assert image.info["icc_profile"] == images._srgb_bytes()
+        assert image.info["icc_profile"] == profiles.srgb_bytes()
         text = image.tag_v2[270] if image.format == "TIFF" else image.text["minimalstyle"]
         assert json.loads(text) == recipe
     check_deep(path, path.read_bytes(), deep[..., : 3 + with_alpha])

@@ -280,6 +280,16 @@ def test_a_zip_bomb(tmp_path: Path, megabytes: int) -> None:
     refused(path, "is damaged")
 
 
+def test_other_texts_do_not_matter(tmp_path: Path) -> None:
+    made = recipe.make(report(ms.Settings()), "0.1.0")
+    info = PngImagePlugin.PngInfo()
+    info.add_text("a", "b" * (2 << 20), zip=True)
+    info.add_text("minimalstyle", json.dumps(made))
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (16, 16)).save(path, pnginfo=info)
+    assert recipe.read(path) == json.loads(json.dumps(made))
+
+
 def test_a_compressed_recipe_is_one_too(tmp_path: Path) -> None:
     made = recipe.make(report(ms.Settings()), "0.1.0")
     path = png(tmp_path / "picture.png", json.dumps(made), compressed=True)

@@ -31,12 +31,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from minimalstyle import checkpoint, images
+from minimalstyle import checkpoint, images, profiles
 from minimalstyle.errors import CheckpointError, ImageError, WeightsError
 from minimalstyle.layers import Conv
 from minimalstyle.onnx_io import load_vgg
+from minimalstyle.sixteen_bits import encode_png, encode_tiff
 
 NUMBERS = (0, 1, 2, 3, 15, 16, 127, 128, 255, 256, 4096, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 SECRET = "secret.bin"  # beside the folder of the case: nobody may open it
@@ -99,7 +100,16 @@ def picture_seeds() -> list[bytes]:
     text = PngImagePlugin.PngInfo()
     text.add_text("a", "b" * 300, zip=True)
     text.add_itxt("c", "d" * 300, zip=True)
-    profile = images._srgb_bytes()
+    profile = profiles.srgb_bytes()
+    colours = PngImagePlugin.PngInfo()
+    colours.add(b"gAMA", struct.pack(">I", 100_000))
+    colours.add(
+        b"cHRM", struct.pack(">8I", *(31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
+    )
+    codes = PngImagePlugin.PngInfo()
+    codes.add(b"cICP", b"\x0c\x0d\0\1")
+    thumbnail = TiffImagePlugin.ImageFileDirectory_v2()
+    thumbnail[254] = 1
     cases: list[tuple[str, Image.Image, dict[str, Any]]] = [
         ("PNG", rgb, {"pnginfo": text, "exif": exif}),
         ("PNG", rgba, {"icc_profile": profile}),
@@ -108,6 +118,8 @@ def picture_seeds() -> list[bytes]:
         ("PNG", rgb.convert("P"), {"transparency": 3}),
         ("PNG", Image.fromarray(np.asarray(grey, np.uint16) * 257), {}),
         ("PNG", rgb, frames),
+        ("PNG", grey, {"transparency": 60, "pnginfo": colours}),
+        ("PNG", rgb, {"transparency": (11, 14, 120), "pnginfo": codes}),
         ("JPEG", rgb, {"exif": exif, "icc_profile": profile}),
         ("JPEG", rgb, {"progressive": True, "subsampling": 0}),
         ("JPEG", rgb.convert("CMYK"), {}),
@@ -125,13 +137,18 @@ def picture_seeds() -> list[bytes]:
         ("TIFF", grey.convert("F").point(lambda v: v / 255), {}),
         ("TIFF", Image.merge("LAB", rgb.split()), {}),
         ("TIFF", rgb, frames),
+        ("TIFF", grey, {"tiffinfo": thumbnail}),
+        ("TIFF", rgba.convert("LA"), {"compression": "tiff_deflate"}),
+        ("TIFF", rgb.convert("P"), {"compression": "tiff_lzw"}),
         ("GIF", rgb, {}),
         ("GIF", rgb, frames),
         ("BMP", rgb, {}),
         ("BMP", rgb.convert("P"), {}),
+        ("BMP", rgba, {}),
         ("PPM", rgb, {}),
         ("PPM", grey, {}),
         ("AVIF", rgb, {"speed": 10}),
+        ("AVIF", rgba, {"speed": 10, "exif": exif}),
     ]
     seeds = []
     Image.init()
@@ -142,7 +159,7 @@ def picture_seeds() -> list[bytes]:
             image.copy().save(buffer := BytesIO(), kind, **options, **more)
             seeds.append(buffer.getvalue())
     deep = np.random.default_rng(0).integers(0, 65536, (17, 16, 4)).astype(np.uint16)
-    for encode in (images.encode_png, images.encode_tiff):
+    for encode in (encode_png, encode_tiff):
         seeds += [encode(deep, profile, "text"), encode(deep[..., :3], profile)]
     rle = struct.pack("<IiiHHIIiiII", 40, 16, 16, 1, 8, 1, 0, 0, 0, 256, 0) + bytes(range(256)) * 4
     rows = b"\x10\x07\0\0" * 14 + b"\0\x04abcd\0\2\x03\0\0\0" + b"\x10\x08\0\0\0\1"
