@@ -7,13 +7,12 @@ fifth for m = 6. The backward pass is the same with flipped and transposed filte
 
 Each kernel does a unit of that work (`tiles`): it multiplies transformed inputs (V) with
 transformed filters (U), transforms the products (M) back, and finishes the values while they are
-still in the cache.
+still in the cache. Of maps with few pixels, V and U are the inputs and the filters themselves, and
+M the outputs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from .jit import inlined, kernel
 from .maps import Floats, aligned
@@ -22,7 +21,7 @@ from .product import COLUMNS, ROWS, multiply, multiply_panel
 from .simd import LANES, address, load, prefetch, store, where_greater, zero
 from .taps import affine_gradient
 from .threads import Threads
-from .tiles import UNITS, Source, Tiling, is_wide, transform_tiles
+from .tiles import DIRECT, UNITS, Source, Tiling, is_wide, transform_tiles
 from .transforms import filter_row_transform, output_transform
 
 # ------------------------------------------------------------------------------------- filters
@@ -62,23 +61,22 @@ def size_of_filters(inputs: int, outputs: int) -> int:
 
 
 @kernel
-def _transform_filters(filters, panel, tile, row, rows, u, plane):
+def _transform_filters(filters, panel, tile, row, u, plane):
     """One row of frequencies of G g G^T for a panel, to `u[f * plane + c * COLUMNS + j]`."""
     for c in range(filters.inputs):
         at = (panel * filters.inputs + c) * 9 * COLUMNS
         for j in range(0, COLUMNS, LANES):
             to = c * COLUMNS + j
-            filter_row_transform(tile, row, filters.data, at + j, COLUMNS, rows, u, to, plane)
+            filter_row_transform(tile, row, filters.data, at + j, COLUMNS, u, to, plane)
 
 
 @kernel
 def _keep_transformed(panel, filters, transformed):
     plane = filters.inputs * filters.outputs
-    rows = np.empty(3 * LANES, np.float32)
     for row in range(8):
         at = row * 8 * plane + panel * filters.inputs * COLUMNS
         u = address(transformed.data, at)
-        _transform_filters(filters, panel, 6, row, rows, u, plane)
+        _transform_filters(filters, panel, 6, row, u, plane)
 
 
 # -------------------------------------------------------------------------------------- memory
@@ -96,6 +94,7 @@ class Scratch(NamedTuple):
 
 
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
+_DEPTH = 64  # inputs whose filters stay in the cache for all outputs of a direct convolution
 _TAPPED = 96  # pixels whose features and tap gradient stay in the cache
 
 
@@ -105,8 +104,9 @@ def scratch(convolutions: Iterable[tuple[Tiling, int, int]], threads: int) -> li
     for tiling, *both in convolutions:
         side, most = tiling.tile + 2, max(both)
         if tiling.wide:
-            own = side * most * COLUMNS + side**2 * (tiling.block * COLUMNS + _PADDING)
-            shared = max(shared, side**2 * (tiling.group * most + _PADDING))
+            own = side * (most * COLUMNS + _PADDING)
+            own += tiling.products * (tiling.block * COLUMNS + _PADDING)
+            shared = max(shared, tiling.products * (tiling.group * most + _PADDING))
         else:
             own = (side**2 + 1) * (tiling.block * most + _PADDING)
             channels = max(channels, most)
@@ -169,9 +169,10 @@ def _transform_group(number, start, tiles, source, tiling, scratch):
     """V of `UNITS` of the `tiles` tiles from `start` on."""
     inputs = source.map.channels
     skipped = number * UNITS
-    v = address(scratch.shared, skipped * inputs)
+    size = tiling.rows * inputs
+    v = address(scratch.shared, skipped * size)
     own = min(UNITS, tiles - skipped)
-    plane = tiling.group * inputs + _PADDING
+    plane = tiling.group * size + _PADDING
     transform_tiles(source, tiling, start + skipped, own, scratch, v, plane)
 
 
@@ -184,11 +185,11 @@ def _wide_products(number, start, filters, tiling, scratch):
     skipped = number // panels * tiling.block
     first = start + skipped
     tiles = min(tiling.block, tiling.tiles - first)
-    u, u_plane = address(scratch.planes, 0), inputs * COLUMNS
+    u, u_plane = address(scratch.planes, 0), inputs * COLUMNS + _PADDING
     m, m_plane = address(scratch.planes, side * u_plane), tiling.block * COLUMNS + _PADDING
     v, v_plane = address(scratch.shared, skipped * inputs), tiling.group * inputs + _PADDING
     for row in range(side):
-        _transform_filters(filters, panel, tiling.tile, row, scratch.rows, u, u_plane)
+        _transform_filters(filters, panel, tiling.tile, row, u, u_plane)
         for column in range(side):
             f = row * side + column
             of_u = address(u, column * u_plane)
@@ -202,7 +203,36 @@ def _wide_products(number, start, filters, tiling, scratch):
 
 
 @kernel
+def _direct_products(number, start, filters, tiling, scratch):
+    """M = V U for a panel as before, but of taps: M are the four outputs of each tile."""
+    inputs = filters.inputs
+    panels = filters.outputs // COLUMNS
+    panel = number % panels
+    skipped = number // panels * tiling.block
+    first = start + skipped
+    tiles = min(tiling.block, tiling.tiles - first)
+    v, plane = address(scratch.shared, 4 * skipped * inputs), 4 * tiling.group * inputs + _PADDING
+    m = address(scratch.planes, 0)
+    step = -(-COLUMNS // -(-4 * tiles // ROWS))
+    for c in range(0, inputs, _DEPTH):
+        depth = min(_DEPTH, inputs - c)
+        at = 9 * (panel * inputs + c) * COLUMNS
+        soon = address(filters.data, at + 9 * depth * COLUMNS)
+        for tap in range(9):
+            of_u = address(filters.data, at + tap * COLUMNS)
+            more = c > 0 or tap > 0
+            for t in range(0, 4 * tiles, ROWS):
+                of_v, of_m = address(v, tap * plane + t * inputs + c), address(m, t * COLUMNS)
+                multiply(of_v, inputs, 1, of_u, 9 * COLUMNS, of_m, COLUMNS, depth, more, soon, step)
+                soon = address(soon, depth * step)
+    begin = panel * COLUMNS
+    return _Products(m, COLUMNS, 4 * COLUMNS, first, tiles, begin, begin + COLUMNS)
+
+
+@kernel
 def _products(number, start, source, filters, tiling, scratch):
+    if tiling.tile == DIRECT:
+        return _direct_products(number, start, filters, tiling, scratch)
     if tiling.wide:
         return _wide_products(number, start, filters, tiling, scratch)
     return _narrow_products(number, source, filters, tiling, scratch)
