@@ -221,7 +221,7 @@ def evaluation_flops(vgg: "VGG", size: int) -> float:
     for i, conv in enumerate(convolutions(vgg, size, size)):
         side = round(conv.pixels**0.5)
         tiles = tiling(side, side, *map(padded_channels, (conv.inputs, conv.outputs)), 1)
-        per_weight = 9 if i == 0 else tiles.products / tiles.tile**2
+        per_weight = 9 if i == 0 else tiles.frequencies / tiles.tile**2
         total += 2 * 2 * per_weight * conv.pixels * conv.inputs * conv.outputs
         if conv.relu in Settings().style_layers:
             total += conv.pixels * conv.outputs * (conv.outputs + 1)

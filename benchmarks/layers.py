@@ -86,8 +86,8 @@ class Recorder:
         for argument in arguments:
             if hasattr(argument, "inputs") and hasattr(argument, "outputs"):
                 which = argument.data.ctypes.data
-            elif hasattr(argument, "products"):
-                filters = (which, argument.products / argument.tile**2)
+            elif hasattr(argument, "frequencies"):
+                filters = (which, argument.frequencies / argument.tile**2)
             elif hasattr(argument, "pitch") and shape is None:
                 shape = (argument.height, argument.width, argument.channels)
             elif getattr(argument, "matrix", np.empty(0)).size and shape is not None:

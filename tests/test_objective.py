@@ -74,7 +74,7 @@ def test_objective_is_the_references(weights, size, pooling, scene):
         assert isinstance(loss, float)
         assert gradient.shape == image.shape
         assert gradient.dtype == np.float32
-        assert loss == pytest.approx(expected, rel=2e-5)
+        assert loss == pytest.approx(expected, rel=1e-5)
         assert off(gradient, expected_gradient) < 1e-4
 
 

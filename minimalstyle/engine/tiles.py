@@ -6,10 +6,10 @@ Narrow: each thread takes some tiles all the way. What lies between the transfor
 cache, and the transformed filters, which are kept, come from there as well.
 
 Wide: each thread makes some output channels of many tiles. It transforms their filters when it
-needs them, a row of frequencies at a time, which costs as much as the products of seven to nine
-tiles. Kept, they would be more than half of all memory, and slower to read than to make. The
-transformed inputs of a group of tiles are there for all threads. Where there are few tiles, the
-convolution is *direct*: a sum of nine products, with the filters as they are, for tiles of 2x2.
+needs them, which costs as much as the products of four to ten tiles. Kept, they would be more than
+half of all memory, and slower to read than to make. It does so a row of frequencies at a time, or,
+for few tiles, whose products stay in the cache meanwhile, some inputs at a time: then the filters
+are read once only. The transformed inputs of a group of tiles are there for all threads.
 """
 
 from typing import NamedTuple
@@ -21,10 +21,10 @@ from .jit import inlined, kernel
 from .maps import Map
 from .pooling import scatter_window
 from .product import COLUMNS, ROWS
-from .simd import CACHE_LINE, LANES, load, prefetch, store
+from .simd import CACHE_LINE, LANES, load, prefetch
 from .transforms import input_transform
 
-__all__ = ["DIRECT", "UNITS", "Source", "Tiling", "is_wide", "tiling", "transform_tiles"]
+__all__ = ["UNITS", "Source", "Tiling", "is_wide", "tiling", "transform_tiles"]
 
 
 class Source(NamedTuple):
@@ -46,7 +46,6 @@ class Tiling(NamedTuple):
     """Which tiles belong together. What becomes of a tile does not depend on it."""
 
     tile: int  # side of the outputs, m
-    rows: int  # of each product that belong to a tile: 4 of a direct one, otherwise 1
     columns: int
     tiles: int
     block: int  # tiles that a thread multiplies at a time
@@ -54,19 +53,18 @@ class Tiling(NamedTuple):
     wide: bool
 
     @property
-    def products(self) -> int:
-        """Multiplications of a tile for each pair of channels."""
-        return _planes(self.tile) * self.rows
+    def frequencies(self) -> int:
+        """(m + 2)^2."""
+        return (self.tile + 2) ** 2
 
 
-DIRECT = 2  # side of the outputs where filters are not transformed
 WIDE = 256 * 256  # filters, from which on a convolution is wide
 UNITS = 16  # tiles of a unit of work when wide inputs are transformed
 _NARROW_TILE = 6
 _NARROW_BLOCK = 40  # at most, and times the channels:
 _NARROW_VALUES = 40 * 128  # V and M of such a block stay in the second-level cache, or nearly
-_WIDE_GROUP = {2: 64, 4: 256, 6: 128}  # at most, by tile: V of it stays in the last-level cache
-_FILTERS = {2: 0, 4: 9, 6: 7}  # tiles whose products cost as much as making the filters
+_WIDE_GROUP = {4: 256, 6: 128}  # at most, by tile: V of such a group stays in the last-level cache
+_FILTERS = 4  # few tiles whose products cost as much as the transform of the filters
 
 
 def is_wide(inputs: int, outputs: int) -> bool:
@@ -74,29 +72,18 @@ def is_wide(inputs: int, outputs: int) -> bool:
     return inputs * outputs >= WIDE
 
 
-def _planes(tile: int) -> int:
-    """Products of matrices: one for each frequency, or for each tap of the filters."""
-    return 9 if tile == DIRECT else (tile + 2) ** 2
-
-
-def _rows(tile: int) -> int:
-    return 4 if tile == DIRECT else 1
-
-
 def wide_tile(height: int, width: int) -> int:
-    """2 (`DIRECT`), 4 or 6, whichever takes the least time for a map.
+    """4 or 6, whichever multiplies less for a map.
 
-    F(6x6) multiplies less for each pixel, by a fifth, but more of its last tiles lies outside, and
-    more filters are to be made. On maps of a few pixels no transform of filters is worth it.
+    F(6x6) multiplies less for each pixel, by a fifth, but more of its last tiles lies outside.
     """
 
     def cost(tile: int) -> int:
         tiles = -(-height // tile) * -(-width // tile)
         groups = -(-tiles // _WIDE_GROUP[tile])
-        rows = _whole(_rows(tile) * -(-tiles // groups)) + _FILTERS[tile]
-        return _planes(tile) * groups * rows
+        return (tile + 2) ** 2 * groups * (_whole(-(-tiles // groups)) + _FILTERS)
 
-    return min(_FILTERS, key=cost)
+    return min((4, 6), key=cost)
 
 
 def tiling(height: int, width: int, inputs: int, outputs: int, threads: int) -> Tiling:
@@ -119,12 +106,12 @@ def tiling(height: int, width: int, inputs: int, outputs: int, threads: int) -> 
         shares = -(-threads // panels)  # more threads than panels share the tiles
         group = -(-tiles // -(-tiles // _WIDE_GROUP[tile]))
         block = _whole(-(-group // shares))
-        return Tiling(tile, _rows(tile), columns, tiles, block, shares * block, wide)
+        return Tiling(tile, columns, tiles, block, shares * block, wide)
     most = min(_NARROW_BLOCK, _NARROW_VALUES // max(inputs, outputs))
     blocks = -(-tiles // most)
     blocks = -(-blocks // threads) * threads
     block = _whole(-(-tiles // blocks))
-    return Tiling(tile, 1, columns, tiles, block, block * -(-tiles // block), wide)
+    return Tiling(tile, columns, tiles, block, block * -(-tiles // block), wide)
 
 
 def _whole(tiles: int) -> int:
@@ -148,16 +135,6 @@ def _prefetch(data, at, pitch, rows, pixels):
             prefetch(data, at + row * pitch + i)
 
 
-@inlined
-def _lay_out(x, at, pitch, pixel, v, to, row, plane):
-    """The inputs of each tap for each of 2x2 outputs (im2col): nine planes of four rows."""
-    for tap in range(9):
-        for output in range(4):
-            i, j = tap // 3 + output // 2, tap % 3 + output % 2
-            value = load(x, at + i * pitch + j * pixel)
-            store(v, to + tap * plane + output * row, value)
-
-
 @kernel
 def _transform_map(x, tiling, first, tiles, scratch, v, plane):
     tile, inputs = tiling.tile, x.channels
@@ -168,11 +145,8 @@ def _transform_map(x, tiling, first, tiles, scratch, v, plane):
         next_tile = corner + (tile + 2) * inputs  # but for the two columns that both share
         for c in range(0, inputs, LANES):
             _prefetch(x.data, next_tile + tile * c, x.pitch, tile + 2, tile)
-            at, to = corner + c, tiling.rows * t * inputs + c
-            if tile == DIRECT:
-                _lay_out(x.data, at, x.pitch, inputs, v, to, inputs, plane)
-            else:
-                input_transform(tile, x.data, at, x.pitch, inputs, scratch.rows, v, to, plane)
+            at, to = corner + c, t * inputs + c
+            input_transform(tile, x.data, at, x.pitch, inputs, scratch.rows, v, to, plane)
 
 
 @kernel
@@ -195,11 +169,8 @@ def _transform_unpooled(source, tiling, first, tiles, scratch, v, plane):
                     value = source.share * load(z.data, at)
                     to = 2 * i * pitch + 2 * j * LANES
                     scatter_window(value, source.code, at, scratch.tile, to, pitch, LANES)
-            at, to = pitch + LANES, tiling.rows * t * inputs + c
-            if tile == DIRECT:
-                _lay_out(scratch.tile, at, pitch, LANES, v, to, inputs, plane)
-            else:
-                input_transform(tile, scratch.tile, at, pitch, LANES, scratch.rows, v, to, plane)
+            at, to = pitch + LANES, t * inputs + c
+            input_transform(tile, scratch.tile, at, pitch, LANES, scratch.rows, v, to, plane)
 
 
 @kernel

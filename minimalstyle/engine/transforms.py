@@ -177,10 +177,7 @@ def input_transform(tile, x, at, pitch, pixel, rows, v, to, plane):
 @inlined
 def output_transform(tile, m, at, plane, rows, y):
     """A^T M A of the values at `m[at + f * plane]`: `tile` rows of as many pixels, from `y[0]`."""
-    if tile == 2:
-        for i in range(4):
-            store(y, i * LANES, load(m, at + i * plane))
-    elif tile == 4:
+    if tile == 4:
         for j in range(6):
             _output_4(m, at + j * plane, 6 * plane, rows, j * LANES, 6 * LANES)
         for i in range(4):

@@ -7,8 +7,7 @@ fifth for m = 6. The backward pass is the same with flipped and transposed filte
 
 Each kernel does a unit of that work (`tiles`): it multiplies transformed inputs (V) with
 transformed filters (U), transforms the products (M) back, and finishes the values while they are
-still in the cache. Of maps with few pixels, V and U are the inputs and the filters themselves, and
-M the outputs.
+still in the cache.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +20,7 @@ from .product import COLUMNS, ROWS, multiply, multiply_panel
 from .simd import LANES, address, load, prefetch, store, where_greater, zero
 from .taps import affine_gradient
 from .threads import Threads
-from .tiles import DIRECT, UNITS, Source, Tiling, is_wide, transform_tiles
+from .tiles import UNITS, Source, Tiling, is_wide, transform_tiles
 from .transforms import filter_row_transform, output_transform
 
 # ------------------------------------------------------------------------------------- filters
@@ -61,22 +60,25 @@ def size_of_filters(inputs: int, outputs: int) -> int:
 
 
 @kernel
-def _transform_filters(filters, panel, tile, row, u, plane):
-    """One row of frequencies of G g G^T for a panel, to `u[f * plane + c * COLUMNS + j]`."""
-    for c in range(filters.inputs):
-        at = (panel * filters.inputs + c) * 9 * COLUMNS
+def _transform_filters(filters, panel, first, inputs, tile, top, rows, u, plane):
+    """`rows` rows of frequencies of G g G^T, from `top` on, for some inputs of a panel.
+
+    Of input `first + c`, and of the frequency f after the first, it goes to
+    `u[f * plane + c * COLUMNS + j]`.
+    """
+    for c in range(inputs):
+        at = (panel * filters.inputs + first + c) * 9 * COLUMNS
         for j in range(0, COLUMNS, LANES):
-            to = c * COLUMNS + j
-            filter_row_transform(tile, row, filters.data, at + j, COLUMNS, u, to, plane)
+            for row in range(rows):
+                to = row * (tile + 2) * plane + c * COLUMNS + j
+                filter_row_transform(tile, top + row, filters.data, at + j, COLUMNS, u, to, plane)
 
 
 @kernel
 def _keep_transformed(panel, filters, transformed):
     plane = filters.inputs * filters.outputs
-    for row in range(8):
-        at = row * 8 * plane + panel * filters.inputs * COLUMNS
-        u = address(transformed.data, at)
-        _transform_filters(filters, panel, 6, row, u, plane)
+    u = address(transformed.data, panel * filters.inputs * COLUMNS)
+    _transform_filters(filters, panel, 0, filters.inputs, 6, 0, 8, u, plane)
 
 
 # -------------------------------------------------------------------------------------- memory
@@ -94,7 +96,8 @@ class Scratch(NamedTuple):
 
 
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
-_DEPTH = 64  # inputs whose filters stay in the cache for all outputs of a direct convolution
+_FEW = 48  # tiles whose products for a panel stay in the second-level cache
+_DEPTH = 64  # inputs whose filters for them, transformed, stay there, too
 _TAPPED = 96  # pixels whose features and tap gradient stay in the cache
 
 
@@ -104,9 +107,11 @@ def scratch(convolutions: Iterable[tuple[Tiling, int, int]], threads: int) -> li
     for tiling, *both in convolutions:
         side, most = tiling.tile + 2, max(both)
         if tiling.wide:
-            own = side * (most * COLUMNS + _PADDING)
-            own += tiling.products * (tiling.block * COLUMNS + _PADDING)
-            shared = max(shared, tiling.products * (tiling.group * most + _PADDING))
+            filters = max(
+                side * (most * COLUMNS + _PADDING), side**2 * (_DEPTH * COLUMNS + _PADDING)
+            )
+            own = filters + side**2 * (tiling.block * COLUMNS + _PADDING)
+            shared = max(shared, side**2 * (tiling.group * most + _PADDING))
         else:
             own = (side**2 + 1) * (tiling.block * most + _PADDING)
             channels = max(channels, most)
@@ -169,10 +174,9 @@ def _transform_group(number, start, tiles, source, tiling, scratch):
     """V of `UNITS` of the `tiles` tiles from `start` on."""
     inputs = source.map.channels
     skipped = number * UNITS
-    size = tiling.rows * inputs
-    v = address(scratch.shared, skipped * size)
+    v = address(scratch.shared, skipped * inputs)
     own = min(UNITS, tiles - skipped)
-    plane = tiling.group * size + _PADDING
+    plane = tiling.group * inputs + _PADDING
     transform_tiles(source, tiling, start + skipped, own, scratch, v, plane)
 
 
@@ -185,54 +189,34 @@ def _wide_products(number, start, filters, tiling, scratch):
     skipped = number // panels * tiling.block
     first = start + skipped
     tiles = min(tiling.block, tiling.tiles - first)
-    u, u_plane = address(scratch.planes, 0), inputs * COLUMNS + _PADDING
-    m, m_plane = address(scratch.planes, side * u_plane), tiling.block * COLUMNS + _PADDING
+    few = tiling.block <= _FEW
+    rows, depth = (side, min(_DEPTH, inputs)) if few else (1, inputs)  # of filters at a time
+    u, u_plane = address(scratch.planes, 0), depth * COLUMNS + _PADDING
+    m, m_plane = address(u, rows * side * u_plane), tiling.block * COLUMNS + _PADDING
     v, v_plane = address(scratch.shared, skipped * inputs), tiling.group * inputs + _PADDING
-    for row in range(side):
-        _transform_filters(filters, panel, tiling.tile, row, u, u_plane)
-        for column in range(side):
-            f = row * side + column
-            of_u = address(u, column * u_plane)
-            for t in range(0, tiles, ROWS):
-                of_v = address(v, f * v_plane + t * inputs)
-                of_m = address(m, f * m_plane + t * COLUMNS)
-                soon = address(of_v, ROWS * inputs)  # after the last tile, the next frequency
-                multiply(of_v, inputs, 1, of_u, COLUMNS, of_m, COLUMNS, inputs, False, soon, ROWS)
+    for top in range(0, side, rows):
+        for c in range(0, inputs, depth):
+            own = min(depth, inputs - c)
+            _transform_filters(filters, panel, c, own, tiling.tile, top, rows, u, u_plane)
+            next_filters = (panel * inputs + c + own) * 9 * COLUMNS
+            step = -(-9 * COLUMNS // (side * side * (tiling.block // ROWS)))
+            for f in range(rows * side):
+                of_u = address(u, f * u_plane)
+                for t in range(0, tiles, ROWS):
+                    of_v = address(v, (top * side + f) * v_plane + t * inputs + c)
+                    of_m = address(m, (top * side + f) * m_plane + t * COLUMNS)
+                    soon = address(of_v, ROWS * inputs)  # after the last tile, the next frequency
+                    if few:
+                        soon = address(filters.data, next_filters)
+                        next_filters += own * step
+                    ahead = step if few else ROWS
+                    multiply(of_v, inputs, 1, of_u, COLUMNS, of_m, COLUMNS, own, c > 0, soon, ahead)
     begin = panel * COLUMNS
     return _Products(m, m_plane, COLUMNS, first, tiles, begin, begin + COLUMNS)
 
 
 @kernel
-def _direct_products(number, start, filters, tiling, scratch):
-    """M = V U for a panel as before, but of taps: M are the four outputs of each tile."""
-    inputs = filters.inputs
-    panels = filters.outputs // COLUMNS
-    panel = number % panels
-    skipped = number // panels * tiling.block
-    first = start + skipped
-    tiles = min(tiling.block, tiling.tiles - first)
-    v, plane = address(scratch.shared, 4 * skipped * inputs), 4 * tiling.group * inputs + _PADDING
-    m = address(scratch.planes, 0)
-    step = -(-COLUMNS // -(-4 * tiles // ROWS))
-    for c in range(0, inputs, _DEPTH):
-        depth = min(_DEPTH, inputs - c)
-        at = 9 * (panel * inputs + c) * COLUMNS
-        soon = address(filters.data, at + 9 * depth * COLUMNS)
-        for tap in range(9):
-            of_u = address(filters.data, at + tap * COLUMNS)
-            more = c > 0 or tap > 0
-            for t in range(0, 4 * tiles, ROWS):
-                of_v, of_m = address(v, tap * plane + t * inputs + c), address(m, t * COLUMNS)
-                multiply(of_v, inputs, 1, of_u, 9 * COLUMNS, of_m, COLUMNS, depth, more, soon, step)
-                soon = address(soon, depth * step)
-    begin = panel * COLUMNS
-    return _Products(m, COLUMNS, 4 * COLUMNS, first, tiles, begin, begin + COLUMNS)
-
-
-@kernel
 def _products(number, start, source, filters, tiling, scratch):
-    if tiling.tile == DIRECT:
-        return _direct_products(number, start, filters, tiling, scratch)
     if tiling.wide:
         return _wide_products(number, start, filters, tiling, scratch)
     return _narrow_products(number, source, filters, tiling, scratch)
