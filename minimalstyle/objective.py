@@ -21,6 +21,7 @@ from .losses import (
     gram_loss,
     total_variation,
     wasserstein_loss,
+    wasserstein_loss_of_few,
 )
 from .network import Network
 from .regions import Region
@@ -246,7 +247,7 @@ class Objective:
             factor = 0.0
             if name in self.style_layers:
                 value, matrix, shift, added = (
-                    self._style_by_regions(name, f) if self._gradients else (*styles[name], None)
+                    self._style_by_regions(name, f) if self._gradients else styles[name]
                 )
                 self.terms["style"] += self.style_layers[name] * value
                 self.terms[f"style {name}"] = value
@@ -271,21 +272,38 @@ class Objective:
 
     def _styles_side_by_side(
         self, features: Mapping[str, Map]
-    ) -> dict[str, tuple[float, Floats, Floats | None]]:
-        """Loss of each style layer, and the matrix and shift of its gradient.
+    ) -> dict[str, tuple[float, Floats | None, Floats | None, Map | None]]:
+        """Loss of each style layer, and its gradient: a matrix and a shift, or as a map.
 
         The layers with most channels come first, each on a thread: LAPACK takes one core for one.
         """
         threads = self.network.threads
         names = sorted(self.style_layers, key=lambda name: -features[name].channels)
-        sums = [moments(features[name], threads) for name in names]
-        found: dict[str, tuple[float, Floats, Floats | None]] = {}
+        sums = {}
+        for name in names:
+            f = features[name]
+            if not (self.wasserstein and f.height * f.width < f.channels):
+                sums[name] = moments(f, threads)
+        found: dict[str, tuple[float, Floats | None, Floats | None, Map | None]] = {}
 
         def work(i: int) -> None:
-            f, (style,) = features[names[i]], self._styles[names[i]]
-            value, matrix, shift = _style_loss(*sums[i], style, f.height * f.width)
-            weight = np.float32(self.style_weight * self.style_layers[names[i]])
-            found[names[i]] = value, weight * matrix, None if shift is None else weight * shift
+            name = names[i]
+            f, (style,) = features[name], self._styles[name]
+            weight = np.float32(self.style_weight * self.style_layers[name])
+            if name in sums:
+                value, matrix, shift = _style_loss(*sums[name], style, f.height * f.width)
+                found[name] = (
+                    value,
+                    weight * matrix,
+                    None if shift is None else weight * shift,
+                    None,
+                )
+                return
+            assert isinstance(style.target, Gaussian)
+            pixels, added = maps.inside(f), maps.empty(*f[1:4])
+            value, rows = wasserstein_loss_of_few(pixels.reshape(-1, f.channels), style.target)
+            maps.inside(added)[...] = weight * rows.reshape(pixels.shape)
+            found[name] = value, None, None, added
 
         with one_blas_thread():  # always the same bits
             threads.run(work, len(names))

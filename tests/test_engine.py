@@ -311,18 +311,18 @@ def test_winograd_filters_are_the_published_ones(ones, backward, way, pooled_vgg
 
 
 @kernel
-def transform_panel(panel, filters, tile, rows, u):
+def transform_panel(panel, filters, tile, u):
     plane = filters.inputs * filters.outputs
     for row in range(tile + 2):
         at = (row * (tile + 2) * filters.outputs + panel * COLUMNS) * filters.inputs
         to = simd.address(u, at)
-        winograd._transform_filters(filters, panel, tile, row, rows, to, plane)
+        winograd._transform_filters(filters, panel, 0, filters.inputs, tile, row, 1, to, plane)
 
 
 def transformed(filters, tile):
     u = maps.aligned((tile + 2) ** 2 * filters.inputs * filters.outputs)
     for panel in range(filters.outputs // COLUMNS):
-        transform_panel(panel, filters, tile, maps.aligned(3 * LANES), u)
+        transform_panel(panel, filters, tile, u)
     return u
 
 

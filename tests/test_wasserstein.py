@@ -63,6 +63,32 @@ def test_engine_is_the_reference_but_for_what_is_cut(clouds, monkeypatch):
     assert off(gradient, expected_gradient) < 1e-2
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 5), (9, 10)])
+def test_from_the_features_themselves(size, rng, monkeypatch):
+    """With 24 channels: fewer positions than that, or more; from their moments it is the same."""
+    monkeypatch.setattr(losses, "_KEPT", 1.0)
+    F, T = (rng.random((*each, 24)) ** 2 for each in (size, (7, 8)))
+    rows = F.reshape(-1, 24)
+    mt, St = statistics(T)
+    target = losses.gaussian(mt, St + np.outer(mt, mt))
+    value, gradient = losses.wasserstein_loss_of_few(rows.astype(np.float32), target)
+    by_moments, gradient_by_moments = of_the_engine(F, T)
+    assert value == pytest.approx(by_moments, rel=1e-3)
+    assert off(gradient, gradient_by_moments.reshape(-1, 24)) < 5e-3
+    root = scipy.linalg.sqrtm(St)
+
+    def expected(rows):
+        m = rows.mean(axis=0)
+        values = scipy.linalg.svdvals((rows - m) @ root) / np.sqrt(len(rows))
+        squared = np.sum((m - mt) ** 2) + rows.var(axis=0).sum() + np.trace(St) - 2 * values.sum()
+        return squared / (mt @ mt + np.trace(St))
+
+    assert value == pytest.approx(expected(rows), rel=1e-3)
+    step = 1e-4 * gradient / np.linalg.norm(gradient)
+    difference = expected(rows + step) - expected(rows - step)
+    assert difference / 2e-4 == pytest.approx(np.linalg.norm(gradient), rel=1e-3)
+
+
 def test_nothing_is_left_where_features_are_the_styles(clouds):
     value, _ = of_the_engine(clouds[1], clouds[1])
     assert value < 0.01 < of_the_engine(*clouds)[0]
@@ -122,5 +148,6 @@ def test_values_that_are_not_finite():
         broken = second.copy()
         broken[1, 1] = bad
         assert np.isnan(losses.wasserstein_loss(mean, broken, target, 9)[0])
+        assert np.isnan(losses.wasserstein_loss_of_few(broken, target)[0])
         with pytest.raises(ms.WeightsError, match="too large"):
             losses.gaussian(mean, broken)

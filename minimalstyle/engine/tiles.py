@@ -6,9 +6,10 @@ Narrow: each thread takes some tiles all the way. What lies between the transfor
 cache, and the transformed filters, which are kept, come from there as well.
 
 Wide: each thread makes some output channels of many tiles. It transforms their filters when it
-needs them, a row of frequencies at a time, which costs as much as the products of ten tiles. Kept,
-they would be more than half of all memory, and slower to read than to make. The transformed inputs
-of a group of tiles are there for all threads.
+needs them, which costs as much as the products of four to ten tiles. Kept, they would be more than
+half of all memory, and slower to read than to make. It does so a row of frequencies at a time, or,
+for few tiles, whose products stay in the cache meanwhile, some inputs at a time: then the filters
+are read once only. The transformed inputs of a group of tiles are there for all threads.
 """
 
 from typing import NamedTuple
@@ -63,7 +64,7 @@ _NARROW_TILE = 6
 _NARROW_BLOCK = 40  # at most, and times the channels:
 _NARROW_VALUES = 40 * 128  # V and M of such a block stay in the second-level cache, or nearly
 _WIDE_GROUP = {4: 256, 6: 128}  # at most, by tile: V of such a group stays in the last-level cache
-_FILTERS = 10  # tiles whose products cost as much as the transform of the filters
+_FILTERS = 4  # few tiles whose products cost as much as the transform of the filters
 
 
 def is_wide(inputs: int, outputs: int) -> bool:
@@ -80,7 +81,7 @@ def wide_tile(height: int, width: int) -> int:
     def cost(tile: int) -> int:
         tiles = -(-height // tile) * -(-width // tile)
         groups = -(-tiles // _WIDE_GROUP[tile])
-        return (tile + 2) ** 2 * (tiles + _FILTERS * groups)
+        return (tile + 2) ** 2 * groups * (_whole(-(-tiles // groups)) + _FILTERS)
 
     return min((4, 6), key=cost)
 

@@ -56,9 +56,8 @@ def _input_4(x, at, step, y, to, to_step):
 
 
 @inlined
-def _filter_4(x, at, step, y, to, to_step):
+def _filter_4(g0, g1, g2, y, to, to_step):
     """G g of F(4, 3)."""
-    g0, g1, g2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
     a = (-1.0 / 6.0) * (g0 + g2)
     b = (1.0 / 24.0) * g0 + (1.0 / 6.0) * g2
     c = (1.0 / 6.0) * g1
@@ -109,9 +108,8 @@ def _input_6(x, at, step, y, to, to_step):
 
 
 @inlined
-def _filter_6(x, at, step, y, to, to_step):
+def _filter_6(g0, g1, g2, y, to, to_step):
     """G g of F(6, 3)."""
-    g0, g1, g2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
     a = (-2.0 / 9.0) * (g0 + g2)
     b = (2.0 / 9.0) * g1
     c = (1.0 / 90.0) * g0 + (2.0 / 45.0) * g2
@@ -192,15 +190,21 @@ def output_transform(tile, m, at, plane, rows, y):
 
 
 @inlined
-def filter_row_transform(tile, row, weight, at, step, rows, u, to, plane):
+def _of_column(g0, g1, g2, weight, at, step):
+    """A row of G times a column of weights."""
+    w0, w1, w2 = load(weight, at), load(weight, at + 3 * step), load(weight, at + 6 * step)
+    return g0 * w0 + g1 * w1 + g2 * w2
+
+
+@inlined
+def filter_row_transform(tile, row, weight, at, step, u, to, plane):
     """One row of G g G^T of the nine weights at `weight[at + k * step]`, to `u[to + f * plane]`."""
     g = _G_4 if tile == 4 else _G_6
-    for j in range(3):
-        w0 = load(weight, at + j * step)
-        w1 = load(weight, at + (3 + j) * step)
-        w2 = load(weight, at + (6 + j) * step)
-        store(rows, j * LANES, g[row, 0] * w0 + g[row, 1] * w1 + g[row, 2] * w2)
+    g0, g1, g2 = g[row, 0], g[row, 1], g[row, 2]
+    left = _of_column(g0, g1, g2, weight, at, step)
+    middle = _of_column(g0, g1, g2, weight, at + step, step)
+    right = _of_column(g0, g1, g2, weight, at + 2 * step, step)
     if tile == 4:
-        _filter_4(rows, 0, LANES, u, to, plane)
+        _filter_4(left, middle, right, u, to, plane)
     else:
-        _filter_6(rows, 0, LANES, u, to, plane)
+        _filter_6(left, middle, right, u, to, plane)

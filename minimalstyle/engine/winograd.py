@@ -13,8 +13,6 @@ still in the cache.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .jit import inlined, kernel
 from .maps import Floats, aligned
 from .pooling import max_window, mean_window
@@ -62,23 +60,25 @@ def size_of_filters(inputs: int, outputs: int) -> int:
 
 
 @kernel
-def _transform_filters(filters, panel, tile, row, rows, u, plane):
-    """One row of frequencies of G g G^T for a panel, to `u[f * plane + c * COLUMNS + j]`."""
-    for c in range(filters.inputs):
-        at = (panel * filters.inputs + c) * 9 * COLUMNS
+def _transform_filters(filters, panel, first, inputs, tile, top, rows, u, plane):
+    """`rows` rows of frequencies of G g G^T, from `top` on, for some inputs of a panel.
+
+    Of input `first + c`, and of the frequency f after the first, it goes to
+    `u[f * plane + c * COLUMNS + j]`.
+    """
+    for c in range(inputs):
+        at = (panel * filters.inputs + first + c) * 9 * COLUMNS
         for j in range(0, COLUMNS, LANES):
-            to = c * COLUMNS + j
-            filter_row_transform(tile, row, filters.data, at + j, COLUMNS, rows, u, to, plane)
+            for row in range(rows):
+                to = row * (tile + 2) * plane + c * COLUMNS + j
+                filter_row_transform(tile, top + row, filters.data, at + j, COLUMNS, u, to, plane)
 
 
 @kernel
 def _keep_transformed(panel, filters, transformed):
     plane = filters.inputs * filters.outputs
-    rows = np.empty(3 * LANES, np.float32)
-    for row in range(8):
-        at = row * 8 * plane + panel * filters.inputs * COLUMNS
-        u = address(transformed.data, at)
-        _transform_filters(filters, panel, 6, row, rows, u, plane)
+    u = address(transformed.data, panel * filters.inputs * COLUMNS)
+    _transform_filters(filters, panel, 0, filters.inputs, 6, 0, 8, u, plane)
 
 
 # -------------------------------------------------------------------------------------- memory
@@ -96,6 +96,8 @@ class Scratch(NamedTuple):
 
 
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines
+_FEW = 48  # tiles whose products for a panel stay in the second-level cache
+_DEPTH = 64  # inputs whose filters for them, transformed, stay there, too
 _TAPPED = 96  # pixels whose features and tap gradient stay in the cache
 
 
@@ -105,7 +107,10 @@ def scratch(convolutions: Iterable[tuple[Tiling, int, int]], threads: int) -> li
     for tiling, *both in convolutions:
         side, most = tiling.tile + 2, max(both)
         if tiling.wide:
-            own = side * most * COLUMNS + side**2 * (tiling.block * COLUMNS + _PADDING)
+            filters = max(
+                side * (most * COLUMNS + _PADDING), side**2 * (_DEPTH * COLUMNS + _PADDING)
+            )
+            own = filters + side**2 * (tiling.block * COLUMNS + _PADDING)
             shared = max(shared, side**2 * (tiling.group * most + _PADDING))
         else:
             own = (side**2 + 1) * (tiling.block * most + _PADDING)
@@ -184,19 +189,28 @@ def _wide_products(number, start, filters, tiling, scratch):
     skipped = number // panels * tiling.block
     first = start + skipped
     tiles = min(tiling.block, tiling.tiles - first)
-    u, u_plane = address(scratch.planes, 0), inputs * COLUMNS
-    m, m_plane = address(scratch.planes, side * u_plane), tiling.block * COLUMNS + _PADDING
+    few = tiling.block <= _FEW
+    rows, depth = (side, min(_DEPTH, inputs)) if few else (1, inputs)  # of filters at a time
+    u, u_plane = address(scratch.planes, 0), depth * COLUMNS + _PADDING
+    m, m_plane = address(u, rows * side * u_plane), tiling.block * COLUMNS + _PADDING
     v, v_plane = address(scratch.shared, skipped * inputs), tiling.group * inputs + _PADDING
-    for row in range(side):
-        _transform_filters(filters, panel, tiling.tile, row, scratch.rows, u, u_plane)
-        for column in range(side):
-            f = row * side + column
-            of_u = address(u, column * u_plane)
-            for t in range(0, tiles, ROWS):
-                of_v = address(v, f * v_plane + t * inputs)
-                of_m = address(m, f * m_plane + t * COLUMNS)
-                soon = address(of_v, ROWS * inputs)  # after the last tile, the next frequency
-                multiply(of_v, inputs, 1, of_u, COLUMNS, of_m, COLUMNS, inputs, False, soon, ROWS)
+    for top in range(0, side, rows):
+        for c in range(0, inputs, depth):
+            own = min(depth, inputs - c)
+            _transform_filters(filters, panel, c, own, tiling.tile, top, rows, u, u_plane)
+            next_filters = (panel * inputs + c + own) * 9 * COLUMNS
+            step = -(-9 * COLUMNS // (side * side * (tiling.block // ROWS)))
+            for f in range(rows * side):
+                of_u = address(u, f * u_plane)
+                for t in range(0, tiles, ROWS):
+                    of_v = address(v, (top * side + f) * v_plane + t * inputs + c)
+                    of_m = address(m, (top * side + f) * m_plane + t * COLUMNS)
+                    soon = address(of_v, ROWS * inputs)  # after the last tile, the next frequency
+                    if few:
+                        soon = address(filters.data, next_filters)
+                        next_filters += own * step
+                    ahead = step if few else ROWS
+                    multiply(of_v, inputs, 1, of_u, COLUMNS, of_m, COLUMNS, own, c > 0, soon, ahead)
     begin = panel * COLUMNS
     return _Products(m, m_plane, COLUMNS, first, tiles, begin, begin + COLUMNS)
 
