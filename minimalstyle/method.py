@@ -78,6 +78,7 @@ class _Inputs:
     content: Float32
     styles: list[Float32]
     regions: list[Region] | None
+    alphas: list[Float32 | None]  # of the styles: what is transparent does not count
 
 
 def stylize(
@@ -149,7 +150,8 @@ def stylize(
         content_picture = _load(content)
         style_pictures = [_load(one) for one in _as_sequence(style)]
         masks = [
-            [images.load(one) for one in _as_sequence(mask)] for mask in (content_mask, style_mask)
+            [images.load_mask(one) for one in _as_sequence(mask)]
+            for mask in (content_mask, style_mask)
         ]
         inputs = _inputs(content_picture, style_pictures, masks, chosen, on_note)
         sizes = scales(content_picture.rgb, chosen)
@@ -407,8 +409,10 @@ def _inputs(
     if settings.style_frame == "crop" and not masks[1]:
         several = len(painted) > 1
         painted = [
-            _without_frame(one, f"painting {number}" if several else "the painting", on_note)
-            for number, one in enumerate(painted, start=1)
+            _without_frame(one.rgb, f"painting {number}" if several else "the painting", on_note)
+            if one.alpha is None
+            else one.rgb
+            for number, one in enumerate(styles, start=1)
         ]
     if settings.preserve_color == "luminance":
         painted = [color.luminance_style(one, rgb) for one in painted]
@@ -416,10 +420,11 @@ def _inputs(
     elif settings.preserve_color != "off":
         ways = {"match": color.match_mean_and_covariance, "histogram": color.match_histogram}
         painted = [ways[settings.preserve_color](one, rgb) for one in painted]
+    alphas = [one.alpha for one in styles]
     if not masks[0]:
         if masks[1]:
             raise UsageError("a style mask needs a content mask")
-        return _Inputs(rgb, painted, None)
+        return _Inputs(rgb, painted, None, alphas)
     if settings.style_blend is not None:
         raise UsageError("style_blend and masks cannot be used together")
     fitted = []
@@ -434,7 +439,8 @@ def _inputs(
                 on_note(f"the {kind} mask is resized from {here} to its picture's {width}x{height}")
             fitted.append(images.resize(mask.rgb, width, height))
     split = len(masks[0])
-    return _Inputs(rgb, painted, regions(fitted[:split], fitted[split:], len(painted)))
+    parts = regions(fitted[:split], fitted[split:], len(painted))
+    return _Inputs(rgb, painted, parts, alphas)
 
 
 def _without_frame(style: Float32, name: str, on_note: Callable[[str], None]) -> Float32:
@@ -458,8 +464,14 @@ def _objective_at(
     parts = inputs.regions
     if parts is not None:
         parts = [at_size(one, size, styles[one.style].shape[1::-1]) for one in parts]
+    alphas = [
+        None if alpha is None else images.resize(alpha, *style.shape[1::-1])
+        for alpha, style in zip(inputs.alphas, styles, strict=True)
+    ]
     content = images.resize(inputs.content, width, height)
-    return objective_for(network, content, styles, settings, parts, first=first)
+    return objective_for(
+        network, content, styles, settings, first=first, parts=parts, style_masks=alphas
+    )
 
 
 def objective_for(
@@ -467,9 +479,10 @@ def objective_for(
     content: Float32,
     styles: Sequence[Float32],
     settings: Settings,
-    parts: Sequence[Region] | None = None,
     *,
     first: bool,
+    parts: Sequence[Region] | None = None,
+    style_masks: Sequence[Float32 | None] | None = None,
 ) -> Objective:
     """The objective of a run at the size of `content`, with the layers that act there."""
     height, width = content.shape[:2]
@@ -481,6 +494,7 @@ def objective_for(
         content=content,
         styles=styles,
         style_blend=settings.style_blend,
+        style_masks=style_masks,
         content_weight=settings.content_weight,
         style_weight=settings.beta,
         tv_weight=settings.gamma,

@@ -77,6 +77,8 @@ class Objective:
         are needed without a style weight.
     style_blend : sequence of float, optional
         Weight of each style; equal by default.
+    style_masks : sequence of (h, w) float32 in [0, 1] or None, optional
+        How much each pixel of a style counts, such as its alpha.
     content_weight, style_weight, tv_weight : float, optional
         alpha, beta and gamma.
     content_layers, style_layers : mapping of str to float, optional
@@ -113,6 +115,7 @@ class Objective:
         content: Image,
         styles: Sequence[Image],
         style_blend: Sequence[float] | None = None,
+        style_masks: Sequence[Floats | None] | None = None,
         content_weight: float = Settings.content_weight,
         style_weight: float = Settings.style_weight,
         tv_weight: float = Settings.tv_weight,
@@ -153,7 +156,7 @@ class Objective:
         self._scaled: dict[int, Map] = {}  # memory for the weighted features of a region
         self._gradients: dict[str, Map] = {}  # where regions add up
         if style_weight > 0:
-            self._aim_at_styles(styles, style_blend, pooling, regions)
+            self._aim_at_styles(styles, style_blend, style_masks, pooling, regions)
         padded = pad(content, border)
         height, width = padded.shape[:2]
         taps = [*self.content_layers, *self.style_layers]
@@ -176,6 +179,7 @@ class Objective:
         self,
         styles: Sequence[Image],
         blend: Sequence[float] | None,
+        style_masks: Sequence[Floats | None] | None,
         pooling: Literal["max", "average"] | None,
         regions: Sequence[Region] | None,
     ) -> None:
@@ -190,13 +194,18 @@ class Objective:
         if len(weights) != len(styles):
             raise UsageError(f"{len(weights)} style weights for {len(styles)} style pictures")
         check_weights("style_blend", weights)
+        masks = style_masks or [None] * len(styles)
         parts: list[tuple[int, Image, Floats | None, float]]
         if regions is None:
             parts = [
-                (0, style, None, w / sum(weights)) for style, w in zip(styles, weights, strict=True)
+                (0, style, mask, w / sum(weights))
+                for style, mask, w in zip(styles, masks, weights, strict=True)
             ]
         else:
-            parts = [(i, styles[r.style], r.style_mask, 1.0) for i, r in enumerate(regions)]
+            parts = [
+                (i, styles[r.style], _both(r.style_mask, masks[r.style]), 1.0)
+                for i, r in enumerate(regions)
+            ]
         sums: dict[str, dict[int, tuple[Floats, Floats]]] = {n: {} for n in self.style_layers}
         for region, style, mask, weight in parts:
             border: Border = "reflect" if self.border == "wrap" else self.border
@@ -361,3 +370,7 @@ def _at_layer(mask: Floats, f: Map) -> Floats:
 def _shares(weights: Mapping[str, float]) -> dict[str, float]:
     check_weights("layer weights", weights.values())
     return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
+
+def _both(a: Floats | None, b: Floats | None) -> Floats | None:
+    return b if a is None else a if b is None else a * b

@@ -87,7 +87,9 @@ def test_settings_override_the_preset():
 def test_strength():
     """More style and coarser beginnings all the way; 50 leaves everything as it is."""
     factors = [strength_factors(float(s)) for s in range(0, 101, 5)]
-    styles, _, first_sizes, shallow = (np.round(one, 9).tolist() for one in zip(*factors, strict=True))
+    styles, _, first_sizes, shallow = (
+        np.round(one, 9).tolist() for one in zip(*factors, strict=True)
+    )
     assert list(styles) == sorted(set(styles))
     assert list(first_sizes) == sorted(first_sizes, reverse=True)
     assert list(shallow) == sorted(shallow, reverse=True)
@@ -95,14 +97,20 @@ def test_strength():
     assert strength_factors(50) == strength_factors(None) == (1, 1, 1, 1)
     for preset in PRESETS:
         plain, at_50 = choose(preset, {}), choose(preset, {"strength": 50.0})
-        assert (plain.beta, plain.gamma, plain.coarsest) == (at_50.beta, at_50.gamma, at_50.coarsest)
+        assert (plain.beta, plain.gamma, plain.coarsest) == (
+            at_50.beta,
+            at_50.gamma,
+            at_50.coarsest,
+        )
         assert plain.kept == at_50.kept == plain.content_layers
 
 
 def test_strength_0_is_the_photograph(network, content_file, style_file, picture):
     result = ms.stylize(content_file, style_file, strength=0.0, size=96, weights=network)
     photograph = picture(content_file, 96, 64).astype(float)
-    assert off(result.image.astype(float), photograph) < 0.02  # Pillow resizes it a little otherwise
+    assert (
+        off(result.image.astype(float), photograph) < 0.02
+    )  # Pillow resizes it a little otherwise
 
 
 def test_strength_100_keeps_deep_content_only():
