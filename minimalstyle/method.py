@@ -301,7 +301,7 @@ def iterations(settings: Settings, sizes: Sequence[tuple[int, int]], scale: int)
 def acting(
     layers: Mapping[str, float], size: tuple[int, int], settings: Settings, *, first: bool
 ) -> dict[str, float]:
-    """The layers that act at a size, with their weights.
+    """The layers that act at a size, with their shares of the weight of all.
 
     Parameters
     ----------
@@ -311,10 +311,17 @@ def acting(
     settings : Settings
     first : bool
         Whether it is the first size, where all act.
+
+    Returns
+    -------
+    dict of str to float
+        What deep layers weigh is left out with them: the shares of the others stay.
     """
+    total = sum(layers.values())
+    shares = {name: weight / total for name, weight in layers.items()}
     if first or max(size) <= settings.deep_size:
-        return dict(layers)
-    return {name: one for name, one in layers.items() if _block(name) <= _SHALLOW} or dict(layers)
+        return shares
+    return {name: share for name, share in shares.items() if _block(name) <= _SHALLOW} or shares
 
 
 def work_at(size: tuple[int, int], settings: Settings, *, first: bool) -> float:
@@ -495,8 +502,8 @@ def objective_for(
         styles=styles,
         style_blend=settings.style_blend,
         style_masks=style_masks,
-        content_weight=settings.content_weight,
-        style_weight=settings.beta,
+        content_weight=settings.content_weight * sum(content_layers.values()),
+        style_weight=settings.beta * sum(style_layers.values()),
         tv_weight=settings.gamma,
         content_layers=content_layers,
         style_layers=style_layers,

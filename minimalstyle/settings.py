@@ -23,7 +23,7 @@ def _content_layers() -> dict[str, float]:
 
 
 def _style_layers() -> dict[str, float]:
-    return {"relu1_1": 183.0, "relu2_1": 391.0, "relu3_1": 345.0, "relu4_1": 77.0, "relu5_1": 4.0}
+    return {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 2.0, "relu4_1": 1.0, "relu5_1": 0.3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +89,13 @@ class Settings:
 
     size: int = 512
     enlarge: bool = False
-    iterations: int = 15
+    iterations: int = 20
     coarse_iterations: int = 30
-    first_size: int = 112
+    first_size: int = 96
     scales: int | None = None
     content_weight: float = 1.0
-    style_weight: float = 15.0
-    tv_weight: float = 20.0
+    style_weight: float = 7.5
+    tv_weight: float = 8.0
     strength: float | None = None
     style_scale: float | tuple[float, ...] = 1.0
     style_frame: Literal["crop", "keep"] = "crop"
@@ -236,18 +236,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"size": 256, "iterations": 6, "coarse_iterations": 15},
     "default": {},
     "fine": {"iterations": 80, "coarse_iterations": 60},
-    "gram": {
-        "loss": "relative",
-        "style_weight": 20.0,
-        "pooling": "average",
-        "style_layers": {
-            "relu1_1": 4.0,
-            "relu2_1": 4.0,
-            "relu3_1": 3.0,
-            "relu4_1": 2.0,
-            "relu5_1": 1.0,
-        },
-    },
+    "gram": {"loss": "relative", "style_weight": 16.0},
     # Gatys, Ecker and Bethge 2016, section 3: equations 1 and 4, w_l = 1/5 (equation 5), alpha/beta
     # = 1e-3 (equation 7, figure 3), average pooling, L-BFGS, from noise, at one size.
     "gatys2016": {
@@ -256,6 +245,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "style_weight": 1.0,
         "tv_weight": 0.0,
         "style_layers": {f"relu{block}_1": 1.0 for block in range(1, 6)},
+        "content_layers": {"relu4_2": 1.0},
         "pooling": "average",
         "style_frame": "keep",
         "init": "noise",
@@ -264,7 +254,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-RECONSTRUCTION: dict[str, Any] = {"init": "noise", "tv_weight": 0.1, "scales": 1}
+RECONSTRUCTION: dict[str, Any] = {
+    "init": "noise",
+    "tv_weight": 0.1,
+    "scales": 1,
+    "iterations": 60,
+}
 
 
 def _check_number(name: str, value: object, kind: type, low: float, high: float) -> None:

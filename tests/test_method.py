@@ -215,9 +215,11 @@ def test_deep_layers_act_at_the_first_size_and_at_small_ones():
     def layers(side, first=False, of=settings.style_layers):
         return method.acting(of, (side, side // 2), settings, first=first)
 
-    assert layers(300) == layers(2000, first=True) == deep
-    assert set(layers(301)) == shallow
-    assert layers(301, of={"relu4_2": 1.0}) == {"relu4_2": 1.0}  # there is no other
+    assert layers(300) == layers(2000, first=True)
+    assert set(layers(300)) == set(deep)
+    assert sum(layers(300).values()) == pytest.approx(1)
+    assert layers(301) == {name: layers(300)[name] for name in sorted(shallow)}
+    assert layers(301, of={"relu4_2": 3.0}) == {"relu4_2": 1.0}  # there is no other
 
 
 def test_the_report_says_which_layers_acted(network, large, night):
