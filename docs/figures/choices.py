@@ -1,31 +1,47 @@
-"""Pictures of docs/choices.md: `python docs/figures/choices.py PHOTOGRAPH PAINTING [FRAMED ...]`.
+"""Pictures of docs/choices.md: `python docs/figures/choices.py PHOTOGRAPHS --styles PAINTINGS`.
 
 For each choice, the default beside what it was chosen from. Some of that is no setting but a
 constant of the method, which is changed here for the time of a picture.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minimalstyle import load_network, method, optimize, stylize
+from minimalstyle import load_network, method, stylize
 from minimalstyle.images import load, save
 from minimalstyle.sheets import contact_sheet
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CASTLE, NIGHT = EXAMPLES / "neuschwanstein.jpg", EXAMPLES / "starry_night.jpg"
+# What the defaults were in version 0.1: three quarters of the style on relu1_1, from 192 px.
+BEFORE: dict[str, Any] = {
+    "style_layers": {f"relu{block}_1": 4.0 ** (5 - block) for block in range(1, 6)},
+    "content_layers": {"relu4_2": 1.0},
+    "style_weight": 30.0,
+    "tv_weight": 2.0,
+    "first_size": 192,
+    "deep_size": 20_000,
+    "iterations": 40,
+    "coarse_iterations": 10,
+}
+FIRST = {name: 1.0 if name == "relu1_1" else 0.1 for name in BEFORE["style_layers"]}
+LAST = {name: 1.0 if name >= "relu4" else 0.1 for name in BEFORE["style_layers"]}
+
 
 @contextmanager
-def constant(module: Any, name: str, value: Any) -> Iterator[None]:
-    """A constant of a module with another value."""
-    before = getattr(module, name)
-    setattr(module, name, value)
+def constant(name: str, value: Any) -> Iterator[None]:
+    """A constant of the method with another value."""
+    before = getattr(method, name)
+    setattr(method, name, value)
     try:
         yield
     finally:
-        setattr(module, name, before)
+        setattr(method, name, before)
 
 
 def no_median(size: tuple[int, int], start: Any, settings: Any) -> np.ndarray:
@@ -33,94 +49,139 @@ def no_median(size: tuple[int, int], start: Any, settings: Any) -> np.ndarray:
     return method.images.resize(start.rgb, *size)
 
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "--style-weight 12": {"style_weight": 12.0},
-    "--style-weight 100": {"style_weight": 100.0},
-    "--tv-weight 0": {"tv_weight": 0.0},
-    "--tv-weight 20": {"tv_weight": 20.0},
-    "--pooling average": {"pooling": "average"},
-    "--preset gram": {"preset": "gram"},
-    "--border replicate": {"border": "replicate"},
-    "--border reflect": {"border": "reflect"},
-    "--iterations 20": {"iterations": 20},
-    "--iterations 80": {"iterations": 80},
-}
-CONSTANTS: dict[str, tuple[Any, str, Any]] = {
-    "no smooth beginning": (method, "_FIRST_EXPONENT", method._PAINTED_EXPONENT),
-    "smooth to the end": (method, "_PAINTED_EXPONENT", method._FIRST_EXPONENT),
-    "sizes from 80 px": (method, "_SMALLEST_SCALE", 80),
-    "no median": (method, "_start_at", no_median),
-    "5 corrections": (optimize, "CORRECTIONS", 5),
-    "20 corrections": (optimize, "CORRECTIONS", 20),
-    "all frequencies": (method, "FREE", 1.0),
-}
+Pair = tuple[Any, Any]
+Ways = dict[str, dict[str, Any]]
 
 
-def dithered(picture: np.ndarray, seed: int) -> np.ndarray:
-    """Noise of at most half a level of 8 bits, which nobody sees."""
-    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, picture.shape) / 255
-    return np.clip(picture + noise, 0, 1).astype(np.float32)
+class Studio:
+    """Paints pairs in several ways, and puts them on a sheet: a row for each pair."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.network = out, load_network()
+
+    def paint(self, pair: Pair, size: int, **given: Any) -> np.ndarray:
+        """One picture; what is no setting is a constant of the method."""
+        for name in given.keys() & vars(method).keys():
+            with constant(name, given.pop(name)):
+                return self.paint(pair, size, **given)
+        return stylize(*pair, size=size, weights=self.network, **given).pixels
+
+    def sheet(
+        self,
+        name: str,
+        pairs: list[Pair],
+        ways: Ways,
+        size: int = 256,
+        crop: tuple[float, float, float] | None = None,
+    ) -> None:
+        """A file `choice_<name>.jpg`; `crop` is top, left and side, as shares of the width."""
+        rows = [[self.paint(pair, size, **given) for given in ways.values()] for pair in pairs]
+        cell = size
+        if crop is not None:
+            top, left, side = (round(share * size) for share in crop)
+            rows = [[one[top : top + side, left : left + side] for one in row] for row in rows]
+            cell = 2 * side
+        picture = contact_sheet(rows, [""] * len(rows), list(ways), cell=cell)
+        save(self.out / f"choice_{name}.jpg", picture)
+        print(name, flush=True)
 
 
-def sheet(pictures: dict[str, np.ndarray], columns: int, cell: int) -> np.ndarray:
-    """Labelled pictures in rows."""
-    texts, images = list(pictures), list(pictures.values())
-    rows = [
-        contact_sheet([images[i : i + columns]], [""], texts[i : i + columns], cell=cell)
-        for i in range(0, len(images), columns)
-    ]
-    whole = np.full((sum(map(len, rows)), max(row.shape[1] for row in rows), 3), 255, np.uint8)
-    top = 0
-    for row in rows:
-        whole[top : top + len(row), : row.shape[1]] = row
-        top += len(row)
-    return whole
+def settings_of(name: str, values: list[Any]) -> Ways:
+    """`--name value` for each value."""
+    return {f"--{name.replace('_', '-')} {value}": {name: value} for value in values}
+
+
+def figures(studio: Studio, photographs: list[Path], paintings: list[Path]) -> dict[str, Callable]:
+    """Each figure by its name; photographs and paintings go in pairs."""
+    pairs: list[Pair] = [*zip(photographs, paintings, strict=False)]
+    castle: list[Pair] = [(CASTLE, NIGHT)]
+    sky, two = (0.02, 0.55, 0.35), [*castle, *pairs[:1]]
+    layers = {
+        "mostly relu1_1": {"style_layers": FIRST},
+        "the default": {},
+        "mostly relu4_1, relu5_1": {"style_layers": LAST},
+    }
+    at_full = {"iterations 5": 5, "10": 10, "20, the default": 20, "80": 80}
+    sizes = {f"{size} px": size for size in (256, 512, 1024)}
+
+    def three_sizes() -> None:
+        row = [studio.paint(castle[0], size, enlarge=True) for size in sizes.values()]
+        save(studio.out / "choice_sizes.jpg", contact_sheet([row], [""], list(sizes), cell=384))
+
+    return {
+        "before": lambda: studio.sheet("before", [*castle, *pairs], {"0.1": BEFORE, "now": {}}),
+        "strength": lambda: studio.sheet(
+            "strength",
+            [*castle, *pairs[:2]],
+            settings_of("strength", [0.0, 25.0, 50.0, 75.0, 100.0]),
+        ),
+        "gram": lambda: studio.sheet(
+            "gram", [*castle, *pairs[:3]], {"Wasserstein": {}, "--preset gram": {"preset": "gram"}}
+        ),
+        "layers": lambda: studio.sheet("layers", two, layers),
+        "first_size": lambda: studio.sheet(
+            "first_size", two, settings_of("first_size", [48, 96, 192])
+        ),
+        "content": lambda: studio.sheet(
+            "content",
+            pairs[:2],
+            {
+                "relu4_2 alone": {"content_layers": {"relu4_2": 1.0}},
+                "relu2_2 and relu4_2": {},
+                "relu2_2 alone": {"content_layers": {"relu2_2": 1.0}},
+            },
+        ),
+        "pooling": lambda: studio.sheet("pooling", two, settings_of("pooling", ["max", "average"])),
+        "deep": lambda: studio.sheet(
+            "deep",
+            castle,
+            {"three blocks at 512 px": {}, "all layers": {"deep_size": 512}},
+            512,
+            sky,
+        ),
+        "iterations": lambda: studio.sheet(
+            "iterations", castle, {text: {"iterations": n} for text, n in at_full.items()}, 512, sky
+        ),
+        "tv": lambda: studio.sheet(
+            "tv", castle, settings_of("tv_weight", [0.0, 8.0, 40.0]), 512, sky
+        ),
+        "start": lambda: studio.sheet(
+            "start",
+            castle,
+            {"median of 3x3": {}, "the photograph itself": {"_start_at": no_median}},
+            512,
+            (0.35, 0.55, 0.3),
+        ),
+        "variables": lambda: studio.sheet(
+            "variables",
+            castle,
+            {
+                "cosine coefficients": {},
+                "pixels": {"_COARSE_EXPONENT": 0.0, "_PAINTED_EXPONENT": 0.0, "FREE": 1.0},
+            },
+            512,
+            sky,
+        ),
+        "border": lambda: studio.sheet(
+            "border", castle, settings_of("border", ["zero", "replicate", "reflect"]), 384
+        ),
+        "frame": lambda: studio.sheet(
+            "frame", pairs[:3], settings_of("style_frame", ["keep", "crop"])
+        ),
+        "sizes": three_sizes,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("content", type=Path)
-    parser.add_argument("style", type=Path)
-    parser.add_argument("framed", type=Path, nargs="*", help="paintings with a frame")
+    parser.add_argument("photographs", type=Path, nargs="+")
+    parser.add_argument("--styles", type=Path, nargs="+", required=True, help="one for each")
+    parser.add_argument("--only", nargs="+", help="names of figures")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "images")
     a = parser.parse_args()
-    network = load_network()
-
-    def paint(content: Any = a.content, style: Any = a.style, size: int = 320, **given: Any) -> Any:
-        result = stylize(content, style, size=size, weights=network, **given)
-        last = result.report["scales"][-1]
-        print(f"{size} px, loss {last['loss']:.4f}, {result.report['seconds']:.1f} s", end="  ")
-        return result.pixels
-
-    each = {}
-    for text, given in SETTINGS.items():
-        each[text] = paint(**given)
-        print(text)
-    for text, (module, name, value) in CONSTANTS.items():
-        with constant(module, name, value):
-            each[text] = paint()
-        print(text)
-    save(a.out / "choice_each.jpg", sheet(each, 6, 320))
-
-    begun = {}
-    photograph = load(a.content).rgb
-    for text, exponent in (("without", method._PAINTED_EXPONENT), ("with", method._FIRST_EXPONENT)):
-        with constant(method, "_FIRST_EXPONENT", exponent):
-            for seed in range(4):
-                picture = paint(dithered(photograph, seed), size=512)
-                begun[f"{text}, dither {seed}"] = picture[: len(picture) // 2]
-                print(text, seed)
-    save(a.out / "choice_beginning.jpg", sheet(begun, 4, 400))
-
-    frames = {}
-    for frame in ("keep", "crop"):
-        for painting in a.framed:
-            label = f"--style-frame {frame}"
-            frames[f"{label}, {painting.stem}"] = paint(style=painting, style_frame=frame)
-            print(label)
-    if frames:
-        save(a.out / "choice_frame.jpg", sheet(frames, len(a.framed), 320))
+    found = figures(Studio(a.out), a.photographs, a.styles)
+    for name in a.only or found:
+        found[name]()
 
 
 if __name__ == "__main__":
