@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout is measured, whatever is installed
 
+from minimalstyle.settings import PRESETS, Settings  # noqa: E402 -- from that checkout
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 CONTENT = ROOT / "examples" / "neuschwanstein.jpg"
 STYLE = ROOT / "examples" / "starry_night.jpg"
 TV_WEIGHT = 1.0
+GRAM = Settings(**PRESETS["gram"])  # of one evaluation, here and there
 
 
 def cores() -> int:

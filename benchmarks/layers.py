@@ -132,7 +132,14 @@ def measure(size: int, rounds: int, threads: int) -> tuple[list[Row], list[float
     image, content, style = common.pictures(size)
     network = load_network(threads=threads)
     recorder = Recorder(network)
-    objective = Objective(network, content=content, styles=[style], tv_weight=common.TV_WEIGHT)
+    objective = Objective(
+        network,
+        content=content,
+        styles=[style],
+        tv_weight=common.TV_WEIGHT,
+        style_weight=common.GRAM.style_weight,
+        loss=common.GRAM.loss,
+    )
     objective(image)
     recorder.clear()
     whole = []

@@ -37,6 +37,8 @@ def evaluation(
             content=content,
             styles=[style],
             tv_weight=common.TV_WEIGHT,
+            style_weight=common.GRAM.style_weight,
+            loss=common.GRAM.loss,
             pooling=pooling,
         )
     from pytorch_side import PytorchObjective

@@ -14,7 +14,7 @@ from minimalstyle import images, losses
 from minimalstyle.frames import without_frame
 from minimalstyle.layers import VGG, Conv, Relu
 from minimalstyle.onnx_io import load_vgg
-from minimalstyle.settings import PRESETS, Settings
+from minimalstyle.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Loss = Callable[[torch.Tensor], torch.Tensor]
 
 LAYOUTS = ("nchw", "channels_last")
-GRAM = Settings(**PRESETS["gram"])  # as `Objective` has it
 MISSING = "without PyTorch; to compare with it: pip install torch"
 
 
@@ -72,7 +71,7 @@ class PytorchObjective:
         style: np.ndarray,
         tv_weight: float = Settings.tv_weight,
         pooling: str | None = None,
-        settings: Settings = GRAM,
+        settings: Settings = common.GRAM,
         layout: str = "nchw",
         threads: int | None = None,
     ) -> None:

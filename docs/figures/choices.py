@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minimalstyle import load_network, method, stylize
-from minimalstyle.images import load, save
+from minimalstyle.images import save
 from minimalstyle.sheets import contact_sheet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -61,9 +61,11 @@ class Studio:
 
     def paint(self, pair: Pair, size: int, **given: Any) -> np.ndarray:
         """One picture; what is no setting is a constant of the method."""
-        for name in given.keys() & vars(method).keys():
-            with constant(name, given.pop(name)):
-                return self.paint(pair, size, **given)
+        for name, value in given.items():
+            if name.startswith("_") or name.isupper():
+                others = {other: one for other, one in given.items() if other != name}
+                with constant(name, value):
+                    return self.paint(pair, size, **others)
         return stylize(*pair, size=size, weights=self.network, **given).pixels
 
     def sheet(
