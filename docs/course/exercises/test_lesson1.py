@@ -34,6 +34,7 @@ def test_loss_by_hand(network, rng, alpha, beta):
         tv_weight=0,
         content_layers={"relu4_2": 1},
         style_layers=dict.fromkeys(STYLE_LAYERS, 1),
+        loss="relative",
     )
     loss = loss_by_hand(network, image, photograph, painting, alpha, beta)
     assert loss == pytest.approx(objective(image)[0], rel=1e-3)

@@ -29,6 +29,9 @@ for number, axes in enumerate(others, start=1):
         styles=[painting],
         content_weight=0,
         style_layers=dict.fromkeys(LAYERS[:number], 1.0),
+        style_weight=20.0,
+        tv_weight=2.0,
+        loss="relative",
     )
     minimum = minimize(objective, start, chosen.iterations, threads=network.threads.number)
     objective(minimum.image)
