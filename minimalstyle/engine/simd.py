@@ -15,7 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 __all__ = [
     "BLOCK_ROWS",
@@ -220,20 +220,24 @@ def store_bytes(typing_context, array, index, value):
 def _define(python_operator: Callable[..., Any], instruction: str) -> None:
     """Make `python_operator` work on vectors, and on a vector with a number on its left."""
 
-    @intrinsic
-    def emit(typing_context, x, y):
-        def generate(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments, flags=_ARITHMETIC)
+    @type_callable(python_operator)
+    def type_of(context):
+        def typer(x, y):
+            if isinstance(x, (_Vector, types.Number)) and isinstance(y, _Vector):
+                return _vector
+            return None
 
-        return _vector(_vector, _vector), generate
+        return typer
 
-    @overload(python_operator, inline="always")
-    def implement(x, y):
-        if isinstance(x, _Vector) and isinstance(y, _Vector):
-            return lambda x, y: emit(x, y)  # noqa: PLW0108 -- Numba needs a plain function
-        if isinstance(x, types.Number) and isinstance(y, _Vector):
-            return lambda x, y: emit(vector(types.float32(x)), y)
-        return None
+    @lower_builtin(python_operator, _Vector, _Vector)
+    def of_vectors(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments, flags=_ARITHMETIC)
+
+    @lower_builtin(python_operator, types.Number, _Vector)
+    def with_number(context, builder, signature, arguments):
+        x, y = arguments
+        scalar = context.cast(builder, x, signature.args[0], types.float32)
+        return getattr(builder, instruction)(_in_every_lane(builder, scalar), y, flags=_ARITHMETIC)
 
 
 _define(operator.add, "fadd")
