@@ -17,6 +17,7 @@ __all__ = ["inlined", "kernel", "notify_compilation"]
 # out: an overflow must stay visible as inf or NaN in the loss instead of becoming undefined.
 _FLAGS = {
     "nogil": True,
+    "no_cfunc_wrapper": True,
     "boundscheck": False,
     "error_model": "numpy",
     "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
@@ -31,9 +32,16 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(**_FLAGS)(function)
 
 
+def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` for the kernels that call it; Python cannot."""
+    return numba.njit(no_cpython_wrapper=True, **_FLAGS)(function)
+
+
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` into the kernels that call it."""
-    return numba.njit(inline="always", **_FLAGS)(function)
+    """The same, always as a part of the caller."""
+    return numba.njit(
+        forceinline=True, no_cpython_wrapper=True, **_FLAGS
+    )(function)
 
 
 class _FirstCompilation(event.Listener):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .jit import inlined, kernel
+from .jit import helper, inlined, kernel
 from .maps import Map
 from .pooling import scatter_window
 from .product import COLUMNS, ROWS
@@ -134,7 +134,7 @@ def _prefetch(data, at, pitch, rows, pixels):
             prefetch(data, at + row * pitch + i)
 
 
-@kernel
+@helper
 def _transform_map(x, tiling, first, tiles, scratch, v, plane):
     tile, inputs = tiling.tile, x.channels
     for t in range(tiles):
@@ -148,7 +148,7 @@ def _transform_map(x, tiling, first, tiles, scratch, v, plane):
             input_transform(tile, x.data, at, x.pitch, inputs, scratch.rows, v, to, plane)
 
 
-@kernel
+@helper
 def _transform_unpooled(source, tiling, first, tiles, scratch, v, plane):
     """The gradient below a pooling is spread here, and written nowhere else."""
     z = source.map
@@ -172,7 +172,7 @@ def _transform_unpooled(source, tiling, first, tiles, scratch, v, plane):
             input_transform(tile, scratch.tile, at, pitch, LANES, scratch.rows, v, to, plane)
 
 
-@kernel
+@helper
 def transform_tiles(source, tiling, first, tiles, scratch, v, plane):
     """V = B^T d B of `tiles` tiles from `first` on.
 

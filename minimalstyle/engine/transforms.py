@@ -12,7 +12,7 @@ Each transform takes and leaves a vector of channels at each of its places.
 import numpy as np
 
 from .jit import inlined
-from .simd import LANES, load, store
+from .simd import LANES, load, store, straight_line
 
 __all__ = ["filter_row_transform", "input_transform", "output_transform"]
 
@@ -38,114 +38,114 @@ _G_4, _G_6 = _G_4.astype(np.float32), _G_6.astype(np.float32)
 # ------------------------------------------------- from `x[at + k * step]` to `y[to + k * to_step]`
 
 
-@inlined
-def _input_4(x, at, step, y, to, to_step):
+@straight_line
+def _input_4(d0, d1, d2, d3, d4, d5):
     """B^T d of F(4, 3)."""
-    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
     a = d4 - 4.0 * d2
     b = d3 - 4.0 * d1
     c = d4 - d2
     d = 2.0 * (d3 - d1)
-    store(y, to, 4.0 * d0 - 5.0 * d2 + d4)
-    store(y, to + to_step, a + b)
-    store(y, to + 2 * to_step, a - b)
-    store(y, to + 3 * to_step, c + d)
-    store(y, to + 4 * to_step, c - d)
-    store(y, to + 5 * to_step, 4.0 * d1 - 5.0 * d3 + d5)
+    return (
+        4.0 * d0 - 5.0 * d2 + d4,
+        a + b,
+        a - b,
+        c + d,
+        c - d,
+        4.0 * d1 - 5.0 * d3 + d5,
+    )
 
 
-@inlined
-def _filter_4(x, at, step, y, to, to_step):
+@straight_line
+def _filter_4(g0, g1, g2):
     """G g of F(4, 3)."""
-    g0, g1, g2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
     a = (-1.0 / 6.0) * (g0 + g2)
     b = (1.0 / 24.0) * g0 + (1.0 / 6.0) * g2
     c = (1.0 / 6.0) * g1
     d = (1.0 / 12.0) * g1
-    store(y, to, 0.25 * g0)
-    store(y, to + to_step, a - c)
-    store(y, to + 2 * to_step, a + c)
-    store(y, to + 3 * to_step, b + d)
-    store(y, to + 4 * to_step, b - d)
-    store(y, to + 5 * to_step, g2)
+    return (
+        0.25 * g0,
+        a - c,
+        a + c,
+        b + d,
+        b - d,
+        g2,
+    )
 
 
-@inlined
-def _output_4(x, at, step, y, to, to_step):
+@straight_line
+def _output_4(m0, m1, m2, m3, m4, m5):
     """A^T m of F(4, 3)."""
-    m0, m1, m2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    m3, m4, m5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
     a = m1 + m2
     b = m1 - m2
     c = m3 + m4
     d = m3 - m4
-    store(y, to, m0 + a + c)
-    store(y, to + to_step, b + 2.0 * d)
-    store(y, to + 2 * to_step, a + 4.0 * c)
-    store(y, to + 3 * to_step, b + 8.0 * d + m5)
+    return (
+        m0 + a + c,
+        b + 2.0 * d,
+        a + 4.0 * c,
+        b + 8.0 * d + m5,
+    )
 
 
-@inlined
-def _input_6(x, at, step, y, to, to_step):
+@straight_line
+def _input_6(d0, d1, d2, d3, d4, d5, d6, d7):
     """B^T d of F(6, 3)."""
-    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
-    d6, d7 = load(x, at + 6 * step), load(x, at + 7 * step)
     a = d2 - 4.25 * d4 + d6
     b = d1 - 4.25 * d3 + d5
     c = 0.25 * d2 - 1.25 * d4 + d6
     d = 0.5 * d1 - 2.5 * d3 + 2.0 * d5
     e = 4.0 * d2 - 5.0 * d4 + d6
     f = 2.0 * d1 - 2.5 * d3 + 0.5 * d5
-    store(y, to, d0 - d6 + 5.25 * (d4 - d2))
-    store(y, to + to_step, a + b)
-    store(y, to + 2 * to_step, a - b)
-    store(y, to + 3 * to_step, c + d)
-    store(y, to + 4 * to_step, c - d)
-    store(y, to + 5 * to_step, e + f)
-    store(y, to + 6 * to_step, e - f)
-    store(y, to + 7 * to_step, d7 - d1 + 5.25 * (d3 - d5))
+    return (
+        d0 - d6 + 5.25 * (d4 - d2),
+        a + b,
+        a - b,
+        c + d,
+        c - d,
+        e + f,
+        e - f,
+        d7 - d1 + 5.25 * (d3 - d5),
+    )
 
 
-@inlined
-def _filter_6(x, at, step, y, to, to_step):
+@straight_line
+def _filter_6(g0, g1, g2):
     """G g of F(6, 3)."""
-    g0, g1, g2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
     a = (-2.0 / 9.0) * (g0 + g2)
     b = (2.0 / 9.0) * g1
     c = (1.0 / 90.0) * g0 + (2.0 / 45.0) * g2
     d = (1.0 / 45.0) * g1
     e = (32.0 / 45.0) * g0 + (8.0 / 45.0) * g2
     f = (16.0 / 45.0) * g1
-    store(y, to, g0)
-    store(y, to + to_step, a - b)
-    store(y, to + 2 * to_step, a + b)
-    store(y, to + 3 * to_step, c + d)
-    store(y, to + 4 * to_step, c - d)
-    store(y, to + 5 * to_step, e + f)
-    store(y, to + 6 * to_step, e - f)
-    store(y, to + 7 * to_step, g2)
+    return (
+        g0,
+        a - b,
+        a + b,
+        c + d,
+        c - d,
+        e + f,
+        e - f,
+        g2,
+    )
 
 
-@inlined
-def _output_6(x, at, step, y, to, to_step):
+@straight_line
+def _output_6(m0, m1, m2, m3, m4, m5, m6, m7):
     """A^T m of F(6, 3)."""
-    m0, m1, m2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    m3, m4, m5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
-    m6, m7 = load(x, at + 6 * step), load(x, at + 7 * step)
     a = m1 + m2
     b = m1 - m2
     c = m3 + m4
     d = m3 - m4
     e = m5 + m6
     f = m5 - m6
-    store(y, to, m0 + a + c + e)
-    store(y, to + to_step, b + 2.0 * d + 0.5 * f)
-    store(y, to + 2 * to_step, a + 4.0 * c + 0.25 * e)
-    store(y, to + 3 * to_step, b + 8.0 * d + 0.125 * f)
-    store(y, to + 4 * to_step, a + 16.0 * c + 0.0625 * e)
-    store(y, to + 5 * to_step, b + 32.0 * d + 0.03125 * f + m7)
+    return (
+        m0 + a + c + e,
+        b + 2.0 * d + 0.5 * f,
+        a + 4.0 * c + 0.25 * e,
+        b + 8.0 * d + 0.125 * f,
+        a + 16.0 * c + 0.0625 * e,
+        b + 32.0 * d + 0.03125 * f + m7,
+    )
 
 
 # ------------------------------------------------------------------------------ two dimensions

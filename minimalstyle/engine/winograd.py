@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import inlined, kernel
+from .jit import helper, inlined, kernel
 from .maps import Floats, aligned
 from .pooling import max_window, mean_window
 from .product import COLUMNS, ROWS, multiply, multiply_panel
@@ -61,7 +61,7 @@ def size_of_filters(inputs: int, outputs: int) -> int:
     return (9 if is_wide(inputs, outputs) else 64) * inputs * outputs
 
 
-@kernel
+@helper
 def _transform_filters(filters, panel, tile, row, rows, u, plane):
     """One row of frequencies of G g G^T for a panel, to `u[f * plane + c * COLUMNS + j]`."""
     for c in range(filters.inputs):
@@ -143,7 +143,7 @@ class _Products(NamedTuple):
     end: int
 
 
-@kernel
+@helper
 def _narrow_products(number, source, filters, tiling, scratch):
     """M = V U for a block of tiles, from the map on.
 
@@ -175,7 +175,7 @@ def _transform_group(number, start, tiles, source, tiling, scratch):
     transform_tiles(source, tiling, start + skipped, own, scratch, v, plane)
 
 
-@kernel
+@helper
 def _wide_products(number, start, filters, tiling, scratch):
     """M = V U for a panel of output channels and a block of the group of tiles from `start` on."""
     inputs, side = filters.inputs, tiling.tile + 2
@@ -201,7 +201,7 @@ def _wide_products(number, start, filters, tiling, scratch):
     return _Products(m, m_plane, COLUMNS, first, tiles, begin, begin + COLUMNS)
 
 
-@kernel
+@helper
 def _products(number, start, source, filters, tiling, scratch):
     if tiling.wide:
         return _wide_products(number, start, filters, tiling, scratch)
@@ -299,7 +299,7 @@ def convolve_relu_pool(number, start, source, filters, tiling, bias, average, z,
                         max_window(window, z.data, code, to)
 
 
-@kernel
+@helper
 def _tap_tiles(first, number, f, tiling, tap, scratch):
     """F S of `number` tiles, whose features are laid side by side for it."""
     tile, channels = tiling.tile, f.channels
