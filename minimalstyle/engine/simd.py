@@ -15,6 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 __all__ = [
@@ -270,33 +271,45 @@ class _Symbol:
 def straight_line(function: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
     """Make a function of vectors part of kernels: sums, differences and multiples by constants.
 
-    In a kernel, `function(x, at, step, y, to, to_step)` takes argument k from `x[at + k * step]`
-    and leaves result k at `y[to + k * to_step]`. Written to LLVM without a detour, which for
-    dozens of vectors takes Numba seconds.
+    In a kernel, `function(count, x, at, next, step, y, to, to_next, to_step)` does it `count`
+    times: argument k of time i is at `x[at + i * next + k * step]`, and result k goes to
+    `y[to + i * to_next + k * to_step]`. Written to LLVM without a detour, which for dozens of
+    vectors takes Numba seconds, and as a loop, which LLVM would write out: that takes it seconds.
     """
-    count = function.__code__.co_argcount
+    inputs = function.__code__.co_argcount
 
     @intrinsic
-    def run(typing_context, x, at, step, y, to, to_step):
+    def run(typing_context, count, x, at, next, step, y, to, to_next, to_step):
+        number = types.intp
+
         def generate(context, builder, signature, arguments):
-            x, at, step, y, to, to_step = arguments
-            x_type, _, _, y_type, _, _ = signature.args
+            count, x, at, next, step, y, to, to_next, to_step = arguments
+            x_type, y_type = signature.args[1], signature.args[5]
 
             def pointer(memory_type, memory, start, step, k):
                 index = builder.add(start, builder.mul(step, step.type(k)))
                 return _pointer(context, builder, memory_type, memory, index)
 
-            vectors = [
-                _Symbol(builder, builder.load(pointer(x_type, x, at, step, k), align=4))
-                for k in range(count)
-            ]
-            for k, result in enumerate(function(*vectors)):
-                builder.store(result.value, pointer(y_type, y, to, to_step, k), align=4)
+            with cgutils.for_range(builder, _unknown(builder, count)) as loop:
+                at = builder.add(at, builder.mul(loop.index, next))
+                to = builder.add(to, builder.mul(loop.index, to_next))
+                vectors = [
+                    _Symbol(builder, builder.load(pointer(x_type, x, at, step, k), align=4))
+                    for k in range(inputs)
+                ]
+                for k, result in enumerate(function(*vectors)):
+                    builder.store(result.value, pointer(y_type, y, to, to_step, k), align=4)
             return context.get_dummy_value()
 
-        return types.void(x, types.intp, types.intp, y, types.intp, types.intp), generate
+        return types.void(number, x, number, number, number, y, number, number, number), generate
 
     return run
+
+
+def _unknown(builder: Any, number: Any) -> Any:
+    """The same number, of which LLVM knows nothing."""
+    function_type = ir.FunctionType(number.type, [number.type])
+    return builder.asm(function_type, "", "=r,0", [number], side_effect=False)
 
 
 # --------------------------------------------------------------------------- blocks of sums

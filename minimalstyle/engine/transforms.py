@@ -165,30 +165,22 @@ def input_transform(tile, x, at, pitch, pixel, rows, v, to, plane):
         What lies between the two passes.
     """
     if tile == 4:
-        for j in range(6):
-            _input_4(x, at + j * pixel, pitch, rows, j * LANES, 6 * LANES)
-        for i in range(6):
-            _input_4(rows, 6 * i * LANES, LANES, v, to + 6 * i * plane, plane)
+        _input_4(6, x, at, pixel, pitch, rows, 0, LANES, 6 * LANES)
+        _input_4(6, rows, 0, 6 * LANES, LANES, v, to, 6 * plane, plane)
     else:
-        for j in range(8):
-            _input_6(x, at + j * pixel, pitch, rows, j * LANES, 8 * LANES)
-        for i in range(8):
-            _input_6(rows, 8 * i * LANES, LANES, v, to + 8 * i * plane, plane)
+        _input_6(8, x, at, pixel, pitch, rows, 0, LANES, 8 * LANES)
+        _input_6(8, rows, 0, 8 * LANES, LANES, v, to, 8 * plane, plane)
 
 
 @inlined
 def output_transform(tile, m, at, plane, rows, y):
     """A^T M A of the values at `m[at + f * plane]`: `tile` rows of as many pixels, from `y[0]`."""
     if tile == 4:
-        for j in range(6):
-            _output_4(m, at + j * plane, 6 * plane, rows, j * LANES, 6 * LANES)
-        for i in range(4):
-            _output_4(rows, 6 * i * LANES, LANES, y, 4 * i * LANES, LANES)
+        _output_4(6, m, at, plane, 6 * plane, rows, 0, LANES, 6 * LANES)
+        _output_4(4, rows, 0, 6 * LANES, LANES, y, 0, 4 * LANES, LANES)
     else:
-        for j in range(8):
-            _output_6(m, at + j * plane, 8 * plane, rows, j * LANES, 8 * LANES)
-        for i in range(6):
-            _output_6(rows, 8 * i * LANES, LANES, y, 6 * i * LANES, LANES)
+        _output_6(8, m, at, plane, 8 * plane, rows, 0, LANES, 8 * LANES)
+        _output_6(6, rows, 0, 8 * LANES, LANES, y, 0, 6 * LANES, LANES)
 
 
 @inlined
@@ -201,6 +193,6 @@ def filter_row_transform(tile, row, weight, at, step, rows, u, to, plane):
         w2 = load(weight, at + (6 + j) * step)
         store(rows, j * LANES, g[row, 0] * w0 + g[row, 1] * w1 + g[row, 2] * w2)
     if tile == 4:
-        _filter_4(rows, 0, LANES, u, to, plane)
+        _filter_4(1, rows, 0, 0, LANES, u, to, 0, plane)
     else:
-        _filter_6(rows, 0, LANES, u, to, plane)
+        _filter_6(1, rows, 0, 0, LANES, u, to, 0, plane)
