@@ -29,6 +29,7 @@ __all__ = [
     "load_block",
     "load_bytes",
     "prefetch",
+    "prefetch_grid",
     "store",
     "store_block",
     "store_bytes",
@@ -136,15 +137,40 @@ def prefetch(typing_context, array, index):
     """Ask for the cache line of `array[index]` without waiting for it; it may be out of bounds."""
 
     def generate(context, builder, signature, arguments):
-        element = _element(context, builder, signature.args[0], *arguments)
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], function_type)
-        to_read, all_levels, data = number(0), number(3), number(1)
-        builder.call(function, [builder.bitcast(element, byte), to_read, all_levels, data])
+        _prefetch(builder, _element(context, builder, signature.args[0], *arguments))
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@intrinsic
+def prefetch_grid(typing_context, array, index, row_step, rows, step, number):
+    """Ask for the cache lines of `array[index + i * row_step + j * step]`, i < rows, j < number."""
+
+    def generate(context, builder, signature, arguments):
+        array, index, row_step, rows, step, number = arguments
+        with cgutils.for_range(builder, _unknown(builder, rows)) as row:
+            start = builder.add(index, builder.mul(row.index, row_step))
+            with cgutils.for_range(builder, _unknown(builder, number)) as column:
+                at = builder.add(start, builder.mul(column.index, step))
+                _prefetch(builder, _element(context, builder, signature.args[0], array, at))
+        return context.get_dummy_value()
+
+    return types.void(array, *[types.intp] * 5), generate
+
+
+def _prefetch(builder: Any, element: Any) -> None:
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [byte], function_type)
+    to_read, all_levels, data = number(0), number(3), number(1)
+    builder.call(function, [builder.bitcast(element, byte), to_read, all_levels, data])
+
+
+def _unknown(builder: Any, number: Any) -> Any:
+    """The same number, of which LLVM knows nothing: it writes out loops that it can count."""
+    function_type = ir.FunctionType(number.type, [number.type])
+    return builder.asm(function_type, "", "=r,0", [number], side_effect=False)
 
 
 @intrinsic
@@ -304,12 +330,6 @@ def straight_line(function: Callable[..., tuple[Any, ...]]) -> Callable[..., Non
         return types.void(number, x, number, number, number, y, number, number, number), generate
 
     return run
-
-
-def _unknown(builder: Any, number: Any) -> Any:
-    """The same number, of which LLVM knows nothing."""
-    function_type = ir.FunctionType(number.type, [number.type])
-    return builder.asm(function_type, "", "=r,0", [number], side_effect=False)
 
 
 # --------------------------------------------------------------------------- blocks of sums

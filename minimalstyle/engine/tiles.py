@@ -20,7 +20,7 @@ from .jit import helper, inlined, kernel
 from .maps import Map
 from .pooling import scatter_window
 from .product import COLUMNS, ROWS
-from .simd import CACHE_LINE, LANES, load, prefetch
+from .simd import CACHE_LINE, LANES, load, prefetch_grid
 from .transforms import input_transform
 
 __all__ = ["UNITS", "Source", "Tiling", "is_wide", "tiling", "transform_tiles"]
@@ -129,9 +129,8 @@ def _prefetch(data, at, pitch, rows, pixels):
     before is in work, in as many parts as it has vectors of channels, values arrive in time: that
     halves the time of the transforms.
     """
-    for row in range(rows):
-        for i in range(0, pixels * LANES, CACHE_LINE):
-            prefetch(data, at + row * pitch + i)
+    lines = -(-pixels * LANES // CACHE_LINE)
+    prefetch_grid(data, at, pitch, rows, CACHE_LINE, lines)
 
 
 @helper

@@ -19,7 +19,7 @@ from .jit import helper, inlined, kernel
 from .maps import Floats, aligned
 from .pooling import max_window, mean_window
 from .product import COLUMNS, ROWS, multiply, multiply_panel
-from .simd import LANES, address, load, prefetch, store, where_greater, zero
+from .simd import LANES, address, load, prefetch_grid, store, where_greater, zero
 from .taps import affine_gradient
 from .threads import Threads
 from .tiles import UNITS, Source, Tiling, is_wide, transform_tiles
@@ -244,9 +244,7 @@ def convolve(
 @inlined
 def _prefetch_tile(data, at, pitch, pixel, tile):
     """Ask for a vector of channels of each pixel of a tile, from `data[at]` on."""
-    for i in range(tile):
-        for j in range(tile):
-            prefetch(data, at + i * pitch + j * pixel)
+    prefetch_grid(data, at, pitch, tile, pixel, tile)
 
 
 @kernel
