@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .jit import helper, inlined, kernel
+from .jit import helper, inlined
 from .maps import Map
 from .pooling import scatter_window
 from .product import COLUMNS, ROWS
