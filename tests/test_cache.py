@@ -92,7 +92,7 @@ def test_a_change_anywhere_in_the_engine_counts(tmp_path):
     folder = tmp_path / "kept"
 
     def transformed():
-        return np.array(output(start(["-c", script], folder, package)), float)
+        return np.array(output(start(["-c", script], folder, package))).astype(np.float32)
 
     before, old = transformed(), files(folder)
     next(iter(old.values())).with_name("of_numba.py311.nbi").touch()
