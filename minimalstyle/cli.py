@@ -105,8 +105,22 @@ def _parser(command: str) -> argparse.ArgumentParser:
     add("--time", type=_seconds, metavar="5m", help="as many iterations as this time allows")
     add("--quiet", action="store_true", help="print errors and warnings only")
     add("--debug", action="store_true", help="show where in the program an error came from")
+    add(
+        "--compile", action=_Compile, nargs=0, help="compile the kernels of a default run, and stop"
+    )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+class _Compile(argparse.Action):
+    """Like --version: nothing else is needed beside it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from .kernels import compile_kernels
+
+        for folder in compile_kernels(_CONSOLE.tell):
+            _CONSOLE.result(f"kernels are kept in {folder}")
+        parser.exit()
 
 
 def _add_files(parser: argparse.ArgumentParser, command: str) -> None:

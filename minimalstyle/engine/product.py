@@ -1,6 +1,6 @@
 """A small matrix product in vector registers: all that is heavy here comes down to it."""
 
-from .jit import kernel
+from .jit import helper
 from .simd import (
     BLOCK_ROWS,
     BLOCK_VECTORS,
@@ -19,7 +19,7 @@ ROWS = BLOCK_ROWS
 COLUMNS = BLOCK_VECTORS * LANES
 
 
-@kernel
+@helper
 def multiply(a, a_row, a_column, b, b_row, c, c_row, depth, accumulate, ahead, step):
     """`C = A B`, or `C += A B` with `accumulate`, for `ROWS` rows and `COLUMNS` columns of C.
 
@@ -44,7 +44,7 @@ def multiply(a, a_row, a_column, b, b_row, c, c_row, depth, accumulate, ahead, s
     store_block(c, c_row, sums)
 
 
-@kernel
+@helper
 def multiply_panel(a, panel, c, c_row, rows, depth):
     """`C = A B` for the `COLUMNS` columns of B that lie in a panel, in whole blocks of `ROWS` rows.
 

@@ -15,7 +15,8 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 __all__ = [
     "BLOCK_ROWS",
@@ -28,9 +29,11 @@ __all__ = [
     "load_block",
     "load_bytes",
     "prefetch",
+    "prefetch_grid",
     "store",
     "store_block",
     "store_bytes",
+    "straight_line",
     "vector",
     "where_bit",
     "where_greater",
@@ -134,15 +137,40 @@ def prefetch(typing_context, array, index):
     """Ask for the cache line of `array[index]` without waiting for it; it may be out of bounds."""
 
     def generate(context, builder, signature, arguments):
-        element = _element(context, builder, signature.args[0], *arguments)
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], function_type)
-        to_read, all_levels, data = number(0), number(3), number(1)
-        builder.call(function, [builder.bitcast(element, byte), to_read, all_levels, data])
+        _prefetch(builder, _element(context, builder, signature.args[0], *arguments))
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@intrinsic
+def prefetch_grid(typing_context, array, index, row_step, rows, step, number):
+    """Ask for the cache lines of `array[index + i * row_step + j * step]`, i < rows, j < number."""
+
+    def generate(context, builder, signature, arguments):
+        array, index, row_step, rows, step, number = arguments
+        with cgutils.for_range(builder, _unknown(builder, rows)) as row:
+            start = builder.add(index, builder.mul(row.index, row_step))
+            with cgutils.for_range(builder, _unknown(builder, number)) as column:
+                at = builder.add(start, builder.mul(column.index, step))
+                _prefetch(builder, _element(context, builder, signature.args[0], array, at))
+        return context.get_dummy_value()
+
+    return types.void(array, *[types.intp] * 5), generate
+
+
+def _prefetch(builder: Any, element: Any) -> None:
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [byte], function_type)
+    to_read, all_levels, data = number(0), number(3), number(1)
+    builder.call(function, [builder.bitcast(element, byte), to_read, all_levels, data])
+
+
+def _unknown(builder: Any, number: Any) -> Any:
+    """The same number, of which LLVM knows nothing: it writes out loops that it can count."""
+    function_type = ir.FunctionType(number.type, [number.type])
+    return builder.asm(function_type, "", "=r,0", [number], side_effect=False)
 
 
 @intrinsic
@@ -220,26 +248,88 @@ def store_bytes(typing_context, array, index, value):
 def _define(python_operator: Callable[..., Any], instruction: str) -> None:
     """Make `python_operator` work on vectors, and on a vector with a number on its left."""
 
-    @intrinsic
-    def emit(typing_context, x, y):
-        def generate(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments, flags=_ARITHMETIC)
+    @type_callable(python_operator)
+    def type_of(context):
+        def typer(x, y):
+            if isinstance(x, (_Vector, types.Number)) and isinstance(y, _Vector):
+                return _vector
+            return None
 
-        return _vector(_vector, _vector), generate
+        return typer
 
-    @overload(python_operator, inline="always")
-    def implement(x, y):
-        if isinstance(x, _Vector) and isinstance(y, _Vector):
-            return lambda x, y: emit(x, y)  # noqa: PLW0108 -- Numba needs a plain function
-        if isinstance(x, types.Number) and isinstance(y, _Vector):
-            return lambda x, y: emit(vector(types.float32(x)), y)
-        return None
+    @lower_builtin(python_operator, _Vector, _Vector)
+    def of_vectors(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments, flags=_ARITHMETIC)
+
+    @lower_builtin(python_operator, types.Number, _Vector)
+    def with_number(context, builder, signature, arguments):
+        x, y = arguments
+        scalar = context.cast(builder, x, signature.args[0], types.float32)
+        return getattr(builder, instruction)(_in_every_lane(builder, scalar), y, flags=_ARITHMETIC)
 
 
 _define(operator.add, "fadd")
 _define(operator.iadd, "fadd")
 _define(operator.sub, "fsub")
 _define(operator.mul, "fmul")
+
+
+class _Symbol:
+    """A vector in a `straight_line` function: its operators write instructions."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def __add__(self, other: "_Symbol") -> "_Symbol":
+        return self._with("fadd", other.value)
+
+    def __sub__(self, other: "_Symbol") -> "_Symbol":
+        return self._with("fsub", other.value)
+
+    def __rmul__(self, factor: float) -> "_Symbol":
+        return self._with("fmul", _LLVM_VECTOR([factor] * LANES))
+
+    def _with(self, instruction: str, other: Any) -> "_Symbol":
+        emit = getattr(self.builder, instruction)
+        return _Symbol(self.builder, emit(self.value, other, flags=_ARITHMETIC))
+
+
+def straight_line(function: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
+    """Make a function of vectors part of kernels: sums, differences and multiples by constants.
+
+    In a kernel, `function(count, x, at, next, step, y, to, to_next, to_step)` does it `count`
+    times: argument k of time i is at `x[at + i * next + k * step]`, and result k goes to
+    `y[to + i * to_next + k * to_step]`. Written to LLVM without a detour, which for dozens of
+    vectors takes Numba seconds, and as a loop, which LLVM would write out: that takes it seconds.
+    """
+    inputs = function.__code__.co_argcount
+
+    @intrinsic
+    def run(typing_context, count, x, at, next, step, y, to, to_next, to_step):
+        number = types.intp
+
+        def generate(context, builder, signature, arguments):
+            count, x, at, next, step, y, to, to_next, to_step = arguments
+            x_type, y_type = signature.args[1], signature.args[5]
+
+            def pointer(memory_type, memory, start, step, k):
+                index = builder.add(start, builder.mul(step, step.type(k)))
+                return _pointer(context, builder, memory_type, memory, index)
+
+            with cgutils.for_range(builder, _unknown(builder, count)) as loop:
+                at = builder.add(at, builder.mul(loop.index, next))
+                to = builder.add(to, builder.mul(loop.index, to_next))
+                vectors = [
+                    _Symbol(builder, builder.load(pointer(x_type, x, at, step, k), align=4))
+                    for k in range(inputs)
+                ]
+                for k, result in enumerate(function(*vectors)):
+                    builder.store(result.value, pointer(y_type, y, to, to_step, k), align=4)
+            return context.get_dummy_value()
+
+        return types.void(number, x, number, number, number, y, number, number, number), generate
+
+    return run
 
 
 # --------------------------------------------------------------------------- blocks of sums

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import kernel
+from .jit import helper, kernel
 from .maps import Floats, Map, aligned, inside
 from .product import COLUMNS, ROWS, multiply, multiply_panel
 from .simd import LANES, address, load, store, where_greater, zero
@@ -235,7 +235,7 @@ def squared_distance(f: Map, p: Map, threads: Threads) -> float:
 # ----------------------------------------------------------------------------------- gradient
 
 
-@kernel
+@helper
 def affine_gradient(features, pixels, channels, tap, gradient):
     """F S for `pixels` pixels side by side, written by whole blocks of `ROWS` pixels."""
     for p in range(0, channels, COLUMNS):

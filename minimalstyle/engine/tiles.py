@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .jit import inlined, kernel
+from .jit import helper, inlined
 from .maps import Map
 from .pooling import scatter_window
 from .product import COLUMNS, ROWS
-from .simd import CACHE_LINE, LANES, load, prefetch
+from .simd import CACHE_LINE, LANES, load, prefetch_grid
 from .transforms import input_transform
 
 __all__ = ["UNITS", "Source", "Tiling", "is_wide", "tiling", "transform_tiles"]
@@ -130,12 +130,11 @@ def _prefetch(data, at, pitch, rows, pixels):
     before is in work, in as many parts as it has vectors of channels, values arrive in time: that
     halves the time of the transforms.
     """
-    for row in range(rows):
-        for i in range(0, pixels * LANES, CACHE_LINE):
-            prefetch(data, at + row * pitch + i)
+    lines = -(-pixels * LANES // CACHE_LINE)
+    prefetch_grid(data, at, pitch, rows, CACHE_LINE, lines)
 
 
-@kernel
+@helper
 def _transform_map(x, tiling, first, tiles, scratch, v, plane):
     tile, inputs = tiling.tile, x.channels
     for t in range(tiles):
@@ -149,7 +148,7 @@ def _transform_map(x, tiling, first, tiles, scratch, v, plane):
             input_transform(tile, x.data, at, x.pitch, inputs, scratch.rows, v, to, plane)
 
 
-@kernel
+@helper
 def _transform_unpooled(source, tiling, first, tiles, scratch, v, plane):
     """The gradient below a pooling is spread here, and written nowhere else."""
     z = source.map
@@ -173,7 +172,7 @@ def _transform_unpooled(source, tiling, first, tiles, scratch, v, plane):
             input_transform(tile, scratch.tile, at, pitch, LANES, scratch.rows, v, to, plane)
 
 
-@kernel
+@helper
 def transform_tiles(source, tiling, first, tiles, scratch, v, plane):
     """V = B^T d B of `tiles` tiles from `first` on.
 

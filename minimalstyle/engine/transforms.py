@@ -12,7 +12,7 @@ Each transform takes and leaves a vector of channels at each of its places.
 import numpy as np
 
 from .jit import inlined
-from .simd import LANES, load, store
+from .simd import LANES, load, store, straight_line
 
 __all__ = ["filter_row_transform", "input_transform", "output_transform"]
 
@@ -38,21 +38,21 @@ _G_4, _G_6 = _G_4.astype(np.float32), _G_6.astype(np.float32)
 # ------------------------------------------------- from `x[at + k * step]` to `y[to + k * to_step]`
 
 
-@inlined
-def _input_4(x, at, step, y, to, to_step):
+@straight_line
+def _input_4(d0, d1, d2, d3, d4, d5):
     """B^T d of F(4, 3)."""
-    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
     a = d4 - 4.0 * d2
     b = d3 - 4.0 * d1
     c = d4 - d2
     d = 2.0 * (d3 - d1)
-    store(y, to, 4.0 * d0 - 5.0 * d2 + d4)
-    store(y, to + to_step, a + b)
-    store(y, to + 2 * to_step, a - b)
-    store(y, to + 3 * to_step, c + d)
-    store(y, to + 4 * to_step, c - d)
-    store(y, to + 5 * to_step, 4.0 * d1 - 5.0 * d3 + d5)
+    return (
+        4.0 * d0 - 5.0 * d2 + d4,
+        a + b,
+        a - b,
+        c + d,
+        c - d,
+        4.0 * d1 - 5.0 * d3 + d5,
+    )
 
 
 @inlined
@@ -70,41 +70,40 @@ def _filter_4(g0, g1, g2, y, to, to_step):
     store(y, to + 5 * to_step, g2)
 
 
-@inlined
-def _output_4(x, at, step, y, to, to_step):
+@straight_line
+def _output_4(m0, m1, m2, m3, m4, m5):
     """A^T m of F(4, 3)."""
-    m0, m1, m2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    m3, m4, m5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
     a = m1 + m2
     b = m1 - m2
     c = m3 + m4
     d = m3 - m4
-    store(y, to, m0 + a + c)
-    store(y, to + to_step, b + 2.0 * d)
-    store(y, to + 2 * to_step, a + 4.0 * c)
-    store(y, to + 3 * to_step, b + 8.0 * d + m5)
+    return (
+        m0 + a + c,
+        b + 2.0 * d,
+        a + 4.0 * c,
+        b + 8.0 * d + m5,
+    )
 
 
-@inlined
-def _input_6(x, at, step, y, to, to_step):
+@straight_line
+def _input_6(d0, d1, d2, d3, d4, d5, d6, d7):
     """B^T d of F(6, 3)."""
-    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
-    d6, d7 = load(x, at + 6 * step), load(x, at + 7 * step)
     a = d2 - 4.25 * d4 + d6
     b = d1 - 4.25 * d3 + d5
     c = 0.25 * d2 - 1.25 * d4 + d6
     d = 0.5 * d1 - 2.5 * d3 + 2.0 * d5
     e = 4.0 * d2 - 5.0 * d4 + d6
     f = 2.0 * d1 - 2.5 * d3 + 0.5 * d5
-    store(y, to, d0 - d6 + 5.25 * (d4 - d2))
-    store(y, to + to_step, a + b)
-    store(y, to + 2 * to_step, a - b)
-    store(y, to + 3 * to_step, c + d)
-    store(y, to + 4 * to_step, c - d)
-    store(y, to + 5 * to_step, e + f)
-    store(y, to + 6 * to_step, e - f)
-    store(y, to + 7 * to_step, d7 - d1 + 5.25 * (d3 - d5))
+    return (
+        d0 - d6 + 5.25 * (d4 - d2),
+        a + b,
+        a - b,
+        c + d,
+        c - d,
+        e + f,
+        e - f,
+        d7 - d1 + 5.25 * (d3 - d5),
+    )
 
 
 @inlined
@@ -126,24 +125,23 @@ def _filter_6(g0, g1, g2, y, to, to_step):
     store(y, to + 7 * to_step, g2)
 
 
-@inlined
-def _output_6(x, at, step, y, to, to_step):
+@straight_line
+def _output_6(m0, m1, m2, m3, m4, m5, m6, m7):
     """A^T m of F(6, 3)."""
-    m0, m1, m2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    m3, m4, m5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
-    m6, m7 = load(x, at + 6 * step), load(x, at + 7 * step)
     a = m1 + m2
     b = m1 - m2
     c = m3 + m4
     d = m3 - m4
     e = m5 + m6
     f = m5 - m6
-    store(y, to, m0 + a + c + e)
-    store(y, to + to_step, b + 2.0 * d + 0.5 * f)
-    store(y, to + 2 * to_step, a + 4.0 * c + 0.25 * e)
-    store(y, to + 3 * to_step, b + 8.0 * d + 0.125 * f)
-    store(y, to + 4 * to_step, a + 16.0 * c + 0.0625 * e)
-    store(y, to + 5 * to_step, b + 32.0 * d + 0.03125 * f + m7)
+    return (
+        m0 + a + c + e,
+        b + 2.0 * d + 0.5 * f,
+        a + 4.0 * c + 0.25 * e,
+        b + 8.0 * d + 0.125 * f,
+        a + 16.0 * c + 0.0625 * e,
+        b + 32.0 * d + 0.03125 * f + m7,
+    )
 
 
 # ------------------------------------------------------------------------------ two dimensions
@@ -163,30 +161,22 @@ def input_transform(tile, x, at, pitch, pixel, rows, v, to, plane):
         What lies between the two passes.
     """
     if tile == 4:
-        for j in range(6):
-            _input_4(x, at + j * pixel, pitch, rows, j * LANES, 6 * LANES)
-        for i in range(6):
-            _input_4(rows, 6 * i * LANES, LANES, v, to + 6 * i * plane, plane)
+        _input_4(6, x, at, pixel, pitch, rows, 0, LANES, 6 * LANES)
+        _input_4(6, rows, 0, 6 * LANES, LANES, v, to, 6 * plane, plane)
     else:
-        for j in range(8):
-            _input_6(x, at + j * pixel, pitch, rows, j * LANES, 8 * LANES)
-        for i in range(8):
-            _input_6(rows, 8 * i * LANES, LANES, v, to + 8 * i * plane, plane)
+        _input_6(8, x, at, pixel, pitch, rows, 0, LANES, 8 * LANES)
+        _input_6(8, rows, 0, 8 * LANES, LANES, v, to, 8 * plane, plane)
 
 
 @inlined
 def output_transform(tile, m, at, plane, rows, y):
     """A^T M A of the values at `m[at + f * plane]`: `tile` rows of as many pixels, from `y[0]`."""
     if tile == 4:
-        for j in range(6):
-            _output_4(m, at + j * plane, 6 * plane, rows, j * LANES, 6 * LANES)
-        for i in range(4):
-            _output_4(rows, 6 * i * LANES, LANES, y, 4 * i * LANES, LANES)
+        _output_4(6, m, at, plane, 6 * plane, rows, 0, LANES, 6 * LANES)
+        _output_4(4, rows, 0, 6 * LANES, LANES, y, 0, 4 * LANES, LANES)
     else:
-        for j in range(8):
-            _output_6(m, at + j * plane, 8 * plane, rows, j * LANES, 8 * LANES)
-        for i in range(6):
-            _output_6(rows, 8 * i * LANES, LANES, y, 6 * i * LANES, LANES)
+        _output_6(8, m, at, plane, 8 * plane, rows, 0, LANES, 8 * LANES)
+        _output_6(6, rows, 0, 8 * LANES, LANES, y, 0, 6 * LANES, LANES)
 
 
 @inlined

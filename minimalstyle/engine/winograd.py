@@ -13,11 +13,11 @@ still in the cache.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .jit import inlined, kernel
+from .jit import helper, inlined, kernel
 from .maps import Floats, aligned
 from .pooling import max_window, mean_window
 from .product import COLUMNS, ROWS, multiply, multiply_panel
-from .simd import LANES, address, load, prefetch, store, where_greater, zero
+from .simd import LANES, address, load, prefetch_grid, store, where_greater, zero
 from .taps import affine_gradient
 from .threads import Threads
 from .tiles import UNITS, Source, Tiling, is_wide, transform_tiles
@@ -59,7 +59,7 @@ def size_of_filters(inputs: int, outputs: int) -> int:
     return (9 if is_wide(inputs, outputs) else 64) * inputs * outputs
 
 
-@kernel
+@helper
 def _transform_filters(filters, panel, first, inputs, tile, top, rows, u, plane):
     """`rows` rows of frequencies of G g G^T, from `top` on, for some inputs of a panel.
 
@@ -148,7 +148,7 @@ class _Products(NamedTuple):
     end: int
 
 
-@kernel
+@helper
 def _narrow_products(number, source, filters, tiling, scratch):
     """M = V U for a block of tiles, from the map on.
 
@@ -180,7 +180,7 @@ def _transform_group(number, start, tiles, source, tiling, scratch):
     transform_tiles(source, tiling, start + skipped, own, scratch, v, plane)
 
 
-@kernel
+@helper
 def _wide_products(number, start, filters, tiling, scratch):
     """M = V U for a panel of output channels and a block of the group of tiles from `start` on."""
     inputs, side = filters.inputs, tiling.tile + 2
@@ -215,7 +215,7 @@ def _wide_products(number, start, filters, tiling, scratch):
     return _Products(m, m_plane, COLUMNS, first, tiles, begin, begin + COLUMNS)
 
 
-@kernel
+@helper
 def _products(number, start, source, filters, tiling, scratch):
     if tiling.wide:
         return _wide_products(number, start, filters, tiling, scratch)
@@ -258,9 +258,7 @@ def convolve(
 @inlined
 def _prefetch_tile(data, at, pitch, pixel, tile):
     """Ask for a vector of channels of each pixel of a tile, from `data[at]` on."""
-    for i in range(tile):
-        for j in range(tile):
-            prefetch(data, at + i * pitch + j * pixel)
+    prefetch_grid(data, at, pitch, tile, pixel, tile)
 
 
 @kernel
@@ -313,7 +311,7 @@ def convolve_relu_pool(number, start, source, filters, tiling, bias, average, z,
                         max_window(window, z.data, code, to)
 
 
-@kernel
+@helper
 def _tap_tiles(first, number, f, tiling, tap, scratch):
     """F S of `number` tiles, whose features are laid side by side for it."""
     tile, channels = tiling.tile, f.channels
