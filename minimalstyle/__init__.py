@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .network import Network, load_network
     from .objective import Objective
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CheckpointError",

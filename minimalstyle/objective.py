@@ -32,6 +32,10 @@ __all__ = ["Objective"]
 Image = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
 
+# Positions that a mask must leave. Deep layers of a small picture have few positions, so a small
+# region has less than one there; its loss then counts as little as its area.
+_LEAST = 1e-3
+
 
 @dataclass(frozen=True)
 class _Style:
@@ -238,8 +242,8 @@ class Objective:
         if mask is None:
             return moments(f, self.network.threads)
         weight = _at_layer(mask, f)
-        if float(np.vdot(weight, weight)) < 1.0:
-            raise UsageError("a style mask leaves less than one position of a layer")
+        if float(np.vdot(weight, weight)) < _LEAST:
+            raise UsageError("a style mask leaves nothing of a layer")
         return weighted_moments(f, weight, maps.empty(*f[1:4]), self.network.threads)
 
     def __call__(self, image: Image) -> tuple[float, Floats]:
@@ -356,8 +360,8 @@ def _in_place(
     for one, region in zip(styles, regions, strict=True):
         weight = _at_layer(pad(region.mask, border), f)
         positions = float(np.vdot(weight, weight))
-        if positions < 1.0:
-            raise UsageError(f"{region.name}: less than one position of a layer is left of it")
+        if positions < _LEAST:
+            raise UsageError(f"{region.name}: nothing of it is left at a layer")
         share = positions / weight.size
         placed.append(_Style(one.target, one.energy, weight, positions, share))
     return placed

@@ -5,6 +5,7 @@ settings are checked against the types of `Settings`, and none of them may name 
 """
 
 import json
+import math
 import os
 import re
 import reprlib
@@ -26,7 +27,7 @@ from .settings import Settings
 
 __all__ = ["check_inputs", "command_of", "make", "read", "settings_of"]
 
-_VERSION = 1
+_VERSION = 2
 _LONGEST = 1 << 20  # characters; a recipe has some thousand
 _FORMATS = ("JPEG", "TIFF", "WEBP")
 _COMMENT = b"ASCII\0\0\0"  # an EXIF user comment begins with its encoding
@@ -164,7 +165,11 @@ def settings_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError
         return text
 
-    settings = {}
+    settings: dict[str, Any] = {}
+    if recipe["recipe"] == 1:  # of before these were settings: what comes nearest to it
+        count = recipe["settings"].get("iterations", 1)
+        coarse = math.ceil(count / 4) if type(count) is int and count > 0 else 1
+        settings = {"first_size": 192, "deep_size": 20_000, "coarse_iterations": coarse}
     for name, value in recipe["settings"].items():
         if name in _OF_THE_MACHINE:
             continue
@@ -230,7 +235,10 @@ def check_inputs(
             compare(name.removesuffix("s"), ours, theirs)
         elif theirs or name in pictures:
             lines.append(f"{name}: it was made with a picture here; give it again")
-    if recipe["version"] != __version__:
+    if recipe["recipe"] == 1:
+        what = f"the recipe is of minimalstyle {recipe['version']}, which chose sizes otherwise and"
+        lines.append(f"{what} painted the full size in two parts: the picture will be another one")
+    elif recipe["version"] != __version__:
         what = f"the recipe is of minimalstyle {recipe['version']}, this is {__version__}"
         lines.append(f"{what}: the picture may differ a little")
     return lines

@@ -310,7 +310,7 @@ def test_a_compressed_recipe_is_one_too(tmp_path: Path) -> None:
         ('{"recipe": NaN}', "is damaged"),
         ('{"recipe": null}', "is damaged"),
         ('{"recipe": 1} {"recipe": 1}', "is damaged"),
-        ('{"recipe": 2, "settings": 5}', "written by a newer minimalstyle"),
+        ('{"recipe": 3, "settings": 5}', "written by a newer minimalstyle"),
         ('__import__("os").abort()', "has no recipe"),
     ],
 )
@@ -325,6 +325,21 @@ def test_other_comments(tmp_path: Path, comment: bytes) -> None:
     path = tmp_path / "picture.jpg"
     Image.new("RGB", (16, 16)).save(path, exif=exif)
     refused(path, "has no recipe|is damaged")
+
+
+def test_a_recipe_of_before_says_that_the_picture_will_be_another() -> None:
+    """Version 1 had no first size, and a quarter of the iterations before the full one."""
+    made = recipe.make(report(ms.Settings(iterations=42)), "0.1.0")
+    for name in ("first_size", "deep_size", "coarse_iterations"):
+        del made["settings"][name]
+    settings = recipe.settings_of({**made, "recipe": 1})
+    assert (settings["iterations"], settings["coarse_iterations"]) == (42, 11)
+    assert (settings["first_size"], settings["deep_size"]) == (192, 20_000)
+    inputs = made["inputs"]
+    arguments = inputs["content"], inputs["styles"], made["weights"]
+    others = {name: value for name, value in inputs.items() if name not in ("content", "styles")}
+    lines = recipe.check_inputs({**made, "recipe": 1}, *arguments, **others)
+    assert [line for line in lines if "will be another one" in line] == lines
 
 
 @pytest.mark.parametrize(

@@ -153,13 +153,17 @@ def test_a_region_that_covers_all_is_none(scene):
     assert off(with_region[1], without[1]) < 1e-4
 
 
-def test_region_lost_at_a_deep_layer(scene):
-    network, _, arguments = scene
+def test_region_that_is_small_at_a_deep_layer(scene):
+    """It counts as its area; what is not there at all is an error."""
+    network, image, arguments = scene
     speck = np.zeros((32, 40), np.float32)
-    speck[0, 0] = 1.0
+    speck[:2, :2] = 1.0
     parts = [Region("speck", speck, 0), arguments["regions"][1]]
-    with pytest.raises(UsageError, match="speck: less than one position"):
-        ms.Objective(network, **{**arguments, "regions": parts})
+    loss, gradient = ms.Objective(network, **{**arguments, "regions": parts})(image)
+    assert np.isfinite(loss) and np.isfinite(gradient).all()
+    nothing = [Region("speck", 0 * speck, 0), arguments["regions"][1]]
+    with pytest.raises(UsageError, match="speck: nothing of it is left"):
+        ms.Objective(network, **{**arguments, "regions": nothing})
 
 
 def test_each_half_takes_its_own_style(network, photograph, picture, style_file):

@@ -27,7 +27,7 @@ def castle_mask() -> np.ndarray:
 
 def strengths(make: Callable[..., np.ndarray]) -> list[tuple[str, np.ndarray]]:
     """One slider."""
-    return [(f"--strength {s}", make(strength=float(s))) for s in (10, 30, 50, 70, 90)]
+    return [(f"--strength {s}", make(strength=float(s))) for s in (0, 25, 50, 75, 100)]
 
 
 def colours(make: Callable[..., np.ndarray]) -> list[tuple[str, np.ndarray]]:
@@ -94,10 +94,9 @@ def starts(make: Callable[..., np.ndarray]) -> list[tuple[str, np.ndarray]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--iterations", type=int, default=50)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "images")
     args = parser.parse_args()
-    toy = {"size": args.size, "iterations": args.iterations, "weights": load_network()}
+    toy = {"size": args.size, "weights": load_network()}
 
     def make(style: Any = NIGHT, **settings: Any) -> np.ndarray:
         return stylize(CASTLE, style, **{**toy, **settings}).pixels
