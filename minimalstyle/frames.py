@@ -16,7 +16,7 @@ _SIDE = 512  # longer side at which frames are looked for, so that all resolutio
 _WIDEST = 0.12  # of the picture, on each side
 _WIDEST_SHEET = 0.16  # where there is more beyond the paper, such as a printer's scale
 _PAPER = 0.02  # of the picture: least width of the paper there
-_STEP = 0.12  # between a frame and its painting
+_STEP = 0.12  # between a frame and its painting, in the colour that differs most
 _UNIFORM = 0.08  # most that the pixels of a line differ from their median, in the median
 _PAINTED = 0.012  # least that those of a line inside do: stripes and flags have no frame
 _ALONG = 0.8  # of a side: an object at the edge is shorter
@@ -76,7 +76,8 @@ def _depth(picture: Float32) -> int:
     """Lines of the frame at the top."""
     lines = round(_WIDEST_SHEET * len(picture))
     band = picture[: lines + _BLUR]
-    spread = np.median(np.abs(band - np.median(band, axis=1, keepdims=True)).mean(2), axis=1)
+    off = np.abs(band - np.median(band, axis=1, keepdims=True)).mean(2)
+    spread = np.median(off, axis=1)
     plain = [0]  # lines of one colour that end with the line before, one after the other
     for one in spread:
         plain.append(plain[-1] + 1 if one <= _UNIFORM else 0)
@@ -87,7 +88,8 @@ def _depth(picture: Float32) -> int:
         paper = _PAPER * len(picture) <= plain[outside + 1] <= outside  # with more beyond it
         if not (frame or paper) or spread[line + _BLUR] < _PAINTED:
             continue
-        step = np.abs(band[line + _BLUR] - band[outside]).mean(1)
+        step = np.abs(band[line + _BLUR] - band[outside]).max(1)
+        step[off[outside] > 2 * _UNIFORM] = 0.0  # there it is no frame, but something at the edge
         along = float(np.quantile(step, 1 - _ALONG))
         if along > best:
             best, depth = along, line + _BLUR + 2
