@@ -235,7 +235,7 @@ CHOICES = {
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {"size": 256, "iterations": 6, "coarse_iterations": 15},
     "default": {},
-    "fine": {"iterations": 80, "coarse_iterations": 60},
+    "fine": {"iterations": 60, "coarse_iterations": 60, "deep_size": 20_000},
     "gram": {"loss": "relative", "style_weight": 16.0},
     # Gatys, Ecker and Bethge 2016, section 3: equations 1 and 4, w_l = 1/5 (equation 5), alpha/beta
     # = 1e-3 (equation 7, figure 3), average pooling, L-BFGS, from noise, at one size.

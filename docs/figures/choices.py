@@ -122,7 +122,7 @@ def figures(studio: Studio, photographs: list[Path], paintings: list[Path]) -> d
         ),
         "layers": lambda: studio.sheet("layers", two, layers),
         "first_size": lambda: studio.sheet(
-            "first_size", two, settings_of("first_size", [48, 96, 192])
+            "first_size", two, settings_of("first_size", [48, 96, 192]), 384
         ),
         "content": lambda: studio.sheet(
             "content",
