@@ -3,7 +3,7 @@
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ from minimalstyle.engine.taps import tap
 from minimalstyle.layers import VGG, Conv
 from minimalstyle.network import Network, Pass
 
-PACE = 1e-6  # seconds per pixel
+PACE = plan.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
 
 # ------------------------------------------------------------------------------ memory there is
 
@@ -287,25 +287,30 @@ def seconds(network: Network, iterations: int, *styles: plan.Size, **settings: A
 def test_time_grows_with_the_work(network: Network) -> None:
     at_12, at_44, at_76 = (seconds(network, count, (240, 240)) for count in (12, 44, 76))
     assert at_76 - at_44 == pytest.approx(at_44 - at_12)
-    # 32 iterations at the last size and fewer at the first, with the fixed cost of each.
-    coarse = method.iterations(ms.Settings(iterations=32), SIZES, 0)
-    pixels = 32 * (240 * 160 + plan._FIXED) + coarse * (120 * 80 + plan._FIXED)
-    assert 1.0 <= (at_44 - at_12) / (pixels * PACE) < 1.2
+    # 32 more evaluations at the last size, and a little for those that take two.
+    assert 1.0 <= (at_44 - at_12) / (32 * (0.015 + 240 * 160 * 1e-6)) < 1.2
+    shallow = [seconds(network, count, (240, 240), deep_size=200) for count in (12, 44)]
+    assert 1.0 <= (shallow[1] - shallow[0]) / (32 * (0.006 + 240 * 160 * 4e-7)) < 1.2
     assert seconds(network, 12, (240, 240), (240, 240)) > at_12
     assert seconds(network, 12, (480, 480)) > at_12
     assert seconds(network, 12, (240, 240), border="wrap") > at_12
     alone = {"style_weight": 0.0}
     assert seconds(network, 12, (240, 240), **alone) == seconds(network, 12, **alone)
-    twice = plan.seconds_needed(network, SIZES, 12, [(240, 240)], pace=2 * PACE)
+    slow = plan.Pace(*(2 * value for value in astuple(PACE)))
+    twice = plan.seconds_needed(network, SIZES, 12, [(240, 240)], pace=slow)
     assert twice == pytest.approx(2 * at_12)
 
 
 @pytest.mark.parametrize("budget", [0.3, 1.0, 10.0, 3600.0])
 def test_iterations_for_a_time(network: Network, budget: float) -> None:
     styles = [(240, 240)]
-    count, fits = plan.iterations_for(budget, network, SIZES, styles, pace=PACE)
+    chosen = ms.Settings(coarse_iterations=1)
+    count, fits = plan.iterations_for(budget, network, SIZES, styles, chosen, pace=PACE)
     assert fits
-    needed = [plan.seconds_needed(network, SIZES, n, styles, pace=PACE) for n in (count, count + 1)]
+    needed = [
+        plan.seconds_needed(network, SIZES, n, styles, chosen, pace=PACE)
+        for n in (count, count + 1)
+    ]
     assert needed[0] <= budget < needed[1]
 
 
@@ -319,20 +324,25 @@ def test_times_that_are_too_short_or_long(network: Network) -> None:
 def test_the_pace_is_measured(
     pooled_vgg: Callable[..., VGG], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """From evaluations of two sizes, with all layers and without deep ones: by a clock that runs
+    by 0.02 s and 1e-6 s for each pixel in an evaluation."""
     network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=1)
-    times = iter([100.0, 103.0])
-    evaluations = []
+    clock = 0.0
 
-    def counting(objective: Any, *arguments: Any, **options: Any) -> Any:
-        minimum = minimize(objective, *arguments, **options)
-        evaluations.append(minimum.evaluations)
+    def counting(objective: Any, image: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal clock
+        minimum = minimize(objective, image, *arguments, **options)
+        clock += minimum.evaluations * (0.02 + image[..., 0].size * 1e-6)
         return minimum
 
     minimize = plan.minimize
     monkeypatch.setattr(plan, "minimize", counting)
-    monkeypatch.setattr(plan, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    monkeypatch.setattr(plan, "time", SimpleNamespace(perf_counter=lambda: clock))
     pace = plan.measure_pace(network, ms.Settings(**LAYERS))
-    assert pace * evaluations[-1] * (128 * 128 + plan._FIXED) == pytest.approx(3.0)
+    assert astuple(pace) == pytest.approx((0.02, 1e-6, 0.02, 1e-6))
+    for border, side in (("zero", 100), ("reflect", 132)):
+        taken = pace.seconds((100, 100), border, shallow=False)
+        assert taken == pytest.approx(0.02 + side**2 * 1e-6)
 
 
 # ------------------------------------------------------------------------------------- the whole

@@ -114,7 +114,7 @@ def test_resume_of_another_run(network, content_file, style_file, tmp_path):
     path = tmp_path / "run.checkpoint"
     ms.stylize(content_file, style_file, weights=network, checkpoint=path, **SETTINGS)
     for content, style, changes, message in (
-        (content_file, style_file, {"style_weight": 20.0}, "--style-weight 30"),
+        (content_file, style_file, {"style_weight": 20.0}, "--style-weight 7.5"),
         (style_file, style_file, {}, "another content picture"),
         (content_file, content_file, {}, "another style picture"),
     ):
