@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import color, images
+from .blas import one_blas_thread
 from .engine.jit import notify_compilation
 from .errors import UsageError
 from .events import Iterate
@@ -81,6 +82,7 @@ class _Inputs:
     alphas: list[Float32 | None]  # of the styles: what is transparent does not count
 
 
+@one_blas_thread()  # also for colours and masks: always the same bits
 def stylize(
     content: images.Source | images.Picture,
     style: images.Source | images.Picture | Sequence[images.Source | images.Picture],

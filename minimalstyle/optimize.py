@@ -90,6 +90,9 @@ class _NotFinite(Exception):
     """Unwinds scipy's loop when an evaluation gives infinities or NaN."""
 
 
+# Always the same bits. And idle threads of the BLAS that scipy uses wait in a loop, on the engine's
+# cores: with them an evaluation at 512 px takes a fifth longer.
+@one_blas_thread()
 def minimize(
     function: Function,
     start: Image,
@@ -178,17 +181,14 @@ def minimize(
             if not history:
                 evaluate(variables)
                 history.append(evaluate.loss)
-            # Idle threads of the BLAS that scipy uses wait in a loop, on the engine's cores: with
-            # them an evaluation at 512 px takes a fifth longer.
-            with one_blas_thread():
-                scipy_minimize(
-                    evaluate,
-                    variables,
-                    jac=True,
-                    method="L-BFGS-B",
-                    callback=after_iteration,
-                    options=options,
-                )
+            scipy_minimize(
+                evaluate,
+                variables,
+                jac=True,
+                method="L-BFGS-B",
+                callback=after_iteration,
+                options=options,
+            )
             if len(history) - 1 > done:
                 whole = spectrum.with_fixed(variables)
                 on_state(State(whole, evaluate.count, restarts, tuple(history)))
