@@ -1,6 +1,9 @@
-"""What is one for the whole process, with several runs in it at once: threads and forks."""
+"""Several runs at once, in threads of one process and in others: none disturbs another."""
 
+import copy
+import multiprocessing
 import os
+import pickle
 import threading
 import warnings
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401 -- with a BLAS of its own
 from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -147,6 +151,87 @@ def test_a_limit_of_each_thread(monkeypatch):
     inside = threading.Barrier(3)
     assert at_once(work, 3) == [[1, 5]] * 3
     assert library.num_threads == 5
+
+
+# --- Processes ------------------------------------------------------------------------------------
+
+METHODS = multiprocessing.get_all_start_methods()  # fork, forkserver and spawn, but on Windows
+
+
+def send_features(network, image, connection):
+    connection.send(network.features(image, "relu2_1")["relu2_1"])
+
+
+def features_in_child(method: str, network, image) -> np.ndarray:
+    context = multiprocessing.get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=send_features, args=(network, image, sender))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork where threads run
+        child.start()
+    try:
+        assert receiver.poll(120), "it hangs"
+        return receiver.recv()
+    finally:
+        child.kill()
+        child.join()
+
+
+@pytest.fixture
+def small(pooled_vgg):
+    return ms.Network(pooled_vgg(((5, 7), (6,))), threads=2)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("when", ["before", "after", "during"])
+def test_a_network_in_another_process(method, when, small, random_image):
+    """Before it was used here, after that, and while a thread uses it."""
+    image = random_image(70, 90)
+    if when == "before":
+        found = features_in_child(method, small, image)
+    expected = small.features(image, "relu2_1")["relu2_1"]
+    if when == "after":
+        found = features_in_child(method, small, image)
+    if when == "during":
+        done = threading.Event()
+
+        def work() -> None:
+            while not done.is_set():
+                small.features(image, "relu2_1")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            found = features_in_child(method, small, image)
+        finally:
+            done.set()
+            thread.join()
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy],
+    ids=["pickle", "copy", "deepcopy"],
+)
+def test_a_copy_of_a_network(copied, small, random_image):
+    image = random_image(40, 50)
+    small.pooling = "average"
+    expected = small.features(image, "pool2")["pool2"]
+    other = copied(small)
+    assert (other.pooling, other.threads.number) == ("average", 2)
+    assert other.vgg.sha256 == small.vgg.sha256 and other.threads is not small.threads
+    np.testing.assert_array_equal(other.features(image, "pool2")["pool2"], expected)
+    objective = ms.Objective(
+        small,
+        content=image,
+        styles=[image[:, ::-1]],
+        content_layers={"relu1_1": 1},
+        style_layers={"relu2_1": 1},
+    )
+    loss, gradient = copied(objective)(image)
+    np.testing.assert_array_equal(gradient, objective(image)[1])
+    assert loss == objective(image)[0]
 
 
 # --- Runs at once ---------------------------------------------------------------------------------
