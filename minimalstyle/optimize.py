@@ -97,7 +97,7 @@ def minimize(
     function: Function,
     start: Image,
     iterations: int,
-    on_iterate: Callable[[int, int, float, Image], bool | None] = lambda *_: None,
+    on_iterate: Callable[[int, int, float, Image], object] = lambda *_: None,
     *,
     threads: int = 1,
     unit: float = 1.0,
@@ -119,7 +119,7 @@ def minimize(
     iterations : int
     on_iterate : callable
         Called after each iteration with iterations, evaluations, loss and image; the run stops
-        when it returns True.
+        when it returns "stop", and goes on after anything else.
     threads : int
         Of the cosine transforms.
     unit : float
@@ -163,7 +163,10 @@ def minimize(
         # scipy's line search ends with the point that it takes
         best, variables = np.clip(evaluate.image, 0.0, 1.0), intermediate_result.x.copy()
         history.append(evaluate.loss)
-        if on_iterate(len(history) - 1, evaluate.count, evaluate.loss, best):
+        news = len(history) - 1, evaluate.count, evaluate.loss, best
+        # Many a function returns something true that means nothing, such as tqdm's `update`.
+        answer = on_iterate(*news)
+        if isinstance(answer, str) and answer == "stop":
             raise _Interrupted
 
     stopped: Stop | None = "iterations" if len(history) > iterations else None
