@@ -137,9 +137,9 @@ class Objective:
         )
         defaults.check()
         self.network = network
-        self.content_weight = content_weight
-        self.style_weight = style_weight
-        self.tv_weight = tv_weight
+        self.content_weight = content_weight = defaults.content_weight
+        self.style_weight = style_weight = defaults.style_weight
+        self.tv_weight = defaults.tv_weight
         self.content_layers = _shares(
             defaults.content_layers if content_layers is None else content_layers
         )
