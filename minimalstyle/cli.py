@@ -432,12 +432,12 @@ def _run(args: argparse.Namespace, signals: Signals) -> None:
                 None if args.save_every is None else job.Film(output, args.save_every, args.force)
             )
 
-            def callback(event: Iterate) -> bool:
+            def callback(event: Iterate) -> str | None:
                 signals.has_picture = True
                 progress.show(event)
                 if film is not None:
                     film.add(event)
-                return signals.received is not None
+                return None if signals.received is None else "stop"
 
             result = run(callback)
     saved = job.save(run, output, result, film)

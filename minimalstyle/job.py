@@ -129,7 +129,7 @@ class Job:
         )
         return plan.describe(made)
 
-    def __call__(self, callback: Callable[[Iterate], bool | None]) -> Result:
+    def __call__(self, callback: Callable[[Iterate], object]) -> Result:
         from . import stylize
 
         args = self.args
@@ -213,9 +213,7 @@ def save(run: Job, output: Path, result: Result, film: Film | None) -> Path:
     """Write the picture and all that was asked for beside it; where the picture is."""
     args = run.args
     output = _at(output, args.force)  # another run may have written it in the meantime
-    pixels = result.pixels if args.bits == 16 else result.image
-    metadata = None if args.no_metadata else recipe.make(result.report, __version__)
-    images.save(output, pixels, result.alpha, metadata, bits=args.bits)
+    result.save(output, bits=args.bits, metadata=not args.no_metadata)
     if args.report is not None:
         facts = {"version": __version__, "output": str(output), **result.report}
         atomic_write(args.report, (json.dumps(facts, indent=2) + "\n").encode())

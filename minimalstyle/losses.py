@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .blas import one_blas_thread
 from .engine.maps import Map
 from .engine.taps import squared_distance
 from .engine.threads import Threads
@@ -116,8 +115,7 @@ def gaussian(mean: Floats, second: Floats) -> Gaussian:
     if not np.isfinite(second).all():
         raise WeightsError("the features of the style are not finite: these weights are too large")
     m = mean.astype(np.float64)
-    with one_blas_thread():  # always the same bits
-        values, vectors = np.linalg.eigh(second - np.outer(m, m))
+    values, vectors = np.linalg.eigh(second - np.outer(m, m))
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     rank = 1 + int(np.searchsorted(np.cumsum(values), _KEPT * values.sum()))
     root = (vectors[:, :rank] * np.sqrt(values[:rank])).astype(np.float32)

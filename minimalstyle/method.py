@@ -7,18 +7,22 @@ starts from the content picture, pixels outside of [0, 1] cost something and are
 and the optimiser works on cosine coefficients (see `optimize`).
 """
 
+import builtins
 import math
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from . import color, images
+from . import __version__, color, images, recipe
+from .blas import one_blas_thread
 from .engine.jit import notify_compilation
 from .errors import UsageError
 from .events import Iterate
@@ -70,6 +74,39 @@ class Result:
         """The picture as (H, W, 3) uint8."""
         return images.eight_bits(self.pixels)
 
+    def save(self, path: str | os.PathLike[str], *, bits: int = 8, metadata: bool = True) -> None:
+        """Write the picture as the command line does: in sRGB, with its alpha and its recipe.
+
+        Parameters
+        ----------
+        path : path
+            `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`; an existing file is replaced. A
+            JPEG holds no alpha.
+        bits : {8, 16}
+            Per channel; 16 in a PNG or TIFF only.
+        metadata : bool
+            Put in the recipe, from which `--like` makes the picture again.
+
+        Raises
+        ------
+        UsageError
+            Unknown suffix, or 16 bits in a format that does not hold them.
+        OutputError
+            The file cannot be written; what was there is left as it was.
+        """
+        pixels = self.pixels if bits == 16 else self.image
+        made = recipe.make(self.report, __version__) if metadata else None
+        images.save(path, pixels, self.alpha, made, bits=bits)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        channels = [self.image]
+        if self.alpha is not None:
+            channels.append(images.eight_bits(self.alpha[..., None]))
+        buffer = BytesIO()
+        Image.fromarray(np.concatenate(channels, axis=2)).save(buffer, "PNG")
+        return buffer.getvalue()
+
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
@@ -81,6 +118,7 @@ class _Inputs:
     alphas: list[Float32 | None]  # of the styles: what is transparent does not count
 
 
+@one_blas_thread()  # also for colours and masks: always the same bits
 def stylize(
     content: images.Source | images.Picture,
     style: images.Source | images.Picture | Sequence[images.Source | images.Picture],
@@ -89,8 +127,8 @@ def stylize(
     style_mask: images.Source | Sequence[images.Source] = (),
     preset: str = "default",
     weights: str | os.PathLike[str] | Network | None = None,
-    callback: Callable[[Iterate], bool | None] = lambda _: None,
-    on_note: Callable[[str], None] = lambda _: None,
+    callback: Callable[[Iterate], object] = lambda _: None,
+    on_note: Callable[[str], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     **settings: Any,
@@ -99,7 +137,7 @@ def stylize(
 
     Parameters
     ----------
-    content : path, PIL image, array or Picture
+    content : path, bytes, binary file, PIL image, array or Picture
         Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float in [0, 1].
     style : the same, or a sequence of them
         Several styles are blended, or painted in a region each.
@@ -112,9 +150,10 @@ def stylize(
         embedded VGG-19 by default.
     callback : callable, optional
         Called with an `Iterate` after every iteration; the run stops early, and keeps its
-        picture, when it returns True.
+        picture, when it returns "stop". Whatever else it returns, the run goes on.
     on_note : callable, optional
-        Called with lines such as "compiling kernels ...".
+        Called with lines such as "compiling kernels ..."; by default they are printed to stderr in
+        a notebook or IPython, and nowhere else.
     checkpoint : path, optional
         Where to keep the state of the run, every `segment` iterations.
     resume : path, optional
@@ -139,6 +178,7 @@ def stylize(
         For a checkpoint that is damaged, or of another run.
     """
     chosen = choose(preset, settings)
+    on_note = on_note or _default_note
     if chosen.segment is None and not (checkpoint is None and resume is None):
         chosen = replace(chosen, segment=SEGMENT)
     with notify_compilation(on_note):
@@ -233,13 +273,15 @@ def texture(
 
     Parameters
     ----------
-    style : path, PIL image or array, or a sequence of them
+    style : path, bytes, binary file, PIL image or array, or a sequence of them
     seamless : bool
         Make a picture that goes on at its other side, so that copies of it tile.
     **arguments
-        As of `stylize`; `size` is the side.
+        As of `stylize`, but for `content_weight`; `size` is the side.
     """
     preset = arguments.get("preset", "default")
+    fixed = {"content_weight": 0, **({"border": "wrap"} if seamless else {})}
+    _check_fixed("a seamless texture" if seamless else "a texture", fixed, arguments)
     given = {name: value for name, value in arguments.items() if name in _SETTINGS}
     given = texture_settings(given, seamless)
     blank = blank_content(choose(preset, given).size)
@@ -262,12 +304,13 @@ def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
 
     Parameters
     ----------
-    content : path, PIL image or array
+    content : path, bytes, binary file, PIL image or array
     layer : str
         Such as "relu4_2".
     **arguments
-        As of `stylize`.
+        As of `stylize`, but for `style_weight` and `content_layers`.
     """
+    _check_fixed("a reconstruction", {"style_weight": 0, "content_layers": {layer: 1}}, arguments)
     return stylize(content, [], **reconstruct_settings(arguments, layer))
 
 
@@ -279,6 +322,12 @@ def reconstruct_settings(given: dict[str, Any], layer: str) -> dict[str, Any]:
         "style_weight": 0.0,
         "content_layers": {layer: 1.0},
     }
+
+
+def _check_fixed(what: str, fixed: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for name, value in fixed.items():
+        if name in given and given[name] != value:
+            raise UsageError(f"{what} has {name} {value!r}; {given[name]!r} would have no effect")
 
 
 def choose(preset: str, given: dict[str, Any]) -> Settings:
@@ -574,6 +623,11 @@ def _enlarge(image: Float32, coarse: Float32 | None, fine: Float32) -> Float32:
     height, width = fine.shape[:2]
     detail = fine - images.resize(coarse, width, height)
     return np.clip(images.resize(image, width, height) + detail, 0.0, 1.0)
+
+
+def _default_note(note: str) -> None:
+    if "get_ipython" in vars(builtins):  # IPython puts it there
+        print(f"minimalstyle: {note}", file=sys.stderr)
 
 
 def _peak_memory() -> int | None:

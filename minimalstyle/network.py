@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -89,7 +89,6 @@ class Network:
         self.pooling = pooling
         self.threads = Threads(threads)
         self.stages = _stages(vgg)
-        self._lock = Lock()
         self._filters: dict[tuple[int, bool], winograd.Filters] = {}
         colour = vgg.layers[0]
         first = self.stages[0].convolution
@@ -97,6 +96,10 @@ class Network:
         self.first = first_layer.first_layer(
             colour.weight[0, 0], colour.bias, first.weight, first.bias
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy prepares its filters itself
+        make = partial(type(self), pooling=self.pooling, threads=self.threads.wanted)
+        return make, (self.vgg,)
 
     @property
     def layers(self) -> list[str]:
@@ -161,11 +164,12 @@ class Network:
 
     def filters(self, stage: int, *, backward: bool) -> winograd.Filters:
         """Filters of a stage as its convolution needs them, prepared at their first use."""
-        with self._lock:
-            if (stage, backward) not in self._filters:
-                weight = self.stages[stage].convolution.weight
-                self._filters[stage, backward] = self._prepare(weight, backward)
-            return self._filters[stage, backward]
+        key = stage, backward
+        if key not in self._filters:
+            # Two threads may do it twice. A lock would stay held in a process that is forked then.
+            weight = self.stages[stage].convolution.weight
+            self._filters.setdefault(key, self._prepare(weight, backward))
+        return self._filters[key]
 
     def _prepare(self, weight: Floats, backward: bool) -> winograd.Filters:
         if backward:  # the gradient flows through flipped filters, from outputs to inputs

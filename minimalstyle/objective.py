@@ -112,6 +112,7 @@ class Objective:
         is too small.
     """
 
+    @one_blas_thread()  # always the same bits
     def __init__(
         self,
         network: Network,
@@ -140,9 +141,9 @@ class Objective:
         )
         defaults.check()
         self.network = network
-        self.content_weight = content_weight
-        self.style_weight = style_weight
-        self.tv_weight = tv_weight
+        self.content_weight = content_weight = defaults.content_weight
+        self.style_weight = style_weight = defaults.style_weight
+        self.tv_weight = defaults.tv_weight
         self.content_layers = _shares(
             defaults.content_layers if content_layers is None else content_layers
         )
@@ -246,6 +247,7 @@ class Objective:
             raise UsageError("a style mask leaves nothing of a layer")
         return weighted_moments(f, weight, maps.empty(*f[1:4]), self.network.threads)
 
+    @one_blas_thread()
     def __call__(self, image: Image) -> tuple[float, Floats]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
         height, width = image.shape[:2]
@@ -299,6 +301,7 @@ class Objective:
                 sums[name] = moments(f, threads)
         found: dict[str, tuple[float, Floats | None, Floats | None, Map | None]] = {}
 
+        @one_blas_thread()  # a thread of the pool may have a limit of its own
         def work(i: int) -> None:
             name = names[i]
             f, (style,) = features[name], self._styles[name]
@@ -318,8 +321,7 @@ class Objective:
             maps.inside(added)[...] = weight * rows.reshape(pixels.shape)
             found[name] = value, None, None, added
 
-        with one_blas_thread():  # always the same bits
-            threads.run(work, len(names))
+        threads.run(work, len(names))
         return found
 
     def _style_by_regions(self, name: str, f: Map) -> tuple[float, None, None, Map]:
@@ -332,8 +334,7 @@ class Objective:
         for i, style in enumerate(self._styles[name]):
             assert style.weight is not None
             sums = weighted_moments(f, style.weight, scaled, threads)
-            with one_blas_thread():
-                value, matrix, shift = _style_loss(*sums, style, style.positions)
+            value, matrix, shift = _style_loss(*sums, style, style.positions)
             total += style.share * value
             factor = np.float32(style.share) * weight
             if shift is not None:

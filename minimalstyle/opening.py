@@ -13,9 +13,10 @@ from . import limits
 from .errors import ImageError
 from .files import reason
 from .png import SIGNATURE
+from .shared import Shared
 from .tiff import describe
 
-__all__ = ["check_bmp", "errors_of_pillow", "is_tiff", "open_picture"]
+__all__ = ["check_bmp", "errors_of_pillow", "is_tiff", "open_picture", "quiet_pillow"]
 
 # Pillow logs errors before it raises them; without a handler they would land on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -44,12 +45,21 @@ _UNSUPPORTED = re.compile(
 
 
 @contextmanager
+def _without_its_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():  # of the whole process: what others warn of stays
+        warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif)(\.|$)")
+        yield
+
+
+quiet_pillow = Shared(_without_its_warnings)
+
+
+@contextmanager
 def errors_of_pillow(name: str) -> Iterator[None]:
     """Say Pillow's errors in one line and keep its warnings to ourselves."""
     most = f"{limits.MAX_PIXELS:,} pixels, the limit; make it smaller first"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_pillow:
             yield
     except ImageError:
         raise

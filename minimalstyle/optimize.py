@@ -90,11 +90,14 @@ class _NotFinite(Exception):
     """Unwinds scipy's loop when an evaluation gives infinities or NaN."""
 
 
+# Always the same bits. And idle threads of the BLAS that scipy uses wait in a loop, on the engine's
+# cores: with them an evaluation at 512 px takes a fifth longer.
+@one_blas_thread()
 def minimize(
     function: Function,
     start: Image,
     iterations: int,
-    on_iterate: Callable[[int, int, float, Image], bool | None] = lambda *_: None,
+    on_iterate: Callable[[int, int, float, Image], object] = lambda *_: None,
     *,
     threads: int = 1,
     unit: float = 1.0,
@@ -116,7 +119,7 @@ def minimize(
     iterations : int
     on_iterate : callable
         Called after each iteration with iterations, evaluations, loss and image; the run stops
-        when it returns True.
+        when it returns "stop", and goes on after anything else.
     threads : int
         Of the cosine transforms.
     unit : float
@@ -160,7 +163,10 @@ def minimize(
         # scipy's line search ends with the point that it takes
         best, variables = np.clip(evaluate.image, 0.0, 1.0), intermediate_result.x.copy()
         history.append(evaluate.loss)
-        if on_iterate(len(history) - 1, evaluate.count, evaluate.loss, best):
+        news = len(history) - 1, evaluate.count, evaluate.loss, best
+        # Many a function returns something true that means nothing, such as tqdm's `update`.
+        answer = on_iterate(*news)
+        if isinstance(answer, str) and answer == "stop":
             raise _Interrupted
 
     stopped: Stop | None = "iterations" if len(history) > iterations else None
@@ -178,17 +184,14 @@ def minimize(
             if not history:
                 evaluate(variables)
                 history.append(evaluate.loss)
-            # Idle threads of the BLAS that scipy uses wait in a loop, on the engine's cores: with
-            # them an evaluation at 512 px takes a fifth longer.
-            with one_blas_thread():
-                scipy_minimize(
-                    evaluate,
-                    variables,
-                    jac=True,
-                    method="L-BFGS-B",
-                    callback=after_iteration,
-                    options=options,
-                )
+            scipy_minimize(
+                evaluate,
+                variables,
+                jac=True,
+                method="L-BFGS-B",
+                callback=after_iteration,
+                options=options,
+            )
             if len(history) - 1 > done:
                 whole = spectrum.with_fixed(variables)
                 on_state(State(whole, evaluate.count, restarts, tuple(history)))

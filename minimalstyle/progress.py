@@ -25,7 +25,7 @@ class Progress:
     work : sequence of float
         Of an iteration at each of them, in any unit.
     callback : callable
-        Gets an `Iterate` after each iteration and returns True to stop the run.
+        Gets an `Iterate` after each iteration; returns "stop" to stop the run.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Progress:
         sizes: Sequence[tuple[int, int]],
         iterations: Sequence[int],
         work: Sequence[float],
-        callback: Callable[[Iterate], bool | None],
+        callback: Callable[[Iterate], object],
     ) -> None:
         self.sizes, self.iterations, self.callback = sizes, iterations, callback
         self.work = [each * count for each, count in zip(work, iterations, strict=True)]
@@ -48,7 +48,7 @@ class Progress:
 
     def reporter(
         self, scale: int, objective: Objective
-    ) -> Callable[[int, int, float, npt.NDArray[np.float32]], bool | None]:
+    ) -> Callable[[int, int, float, npt.NDArray[np.float32]], object]:
         """What the optimiser calls after each iteration of a scale, which counts from 1."""
         work, iterations = self.work, self.iterations[scale - 1]
         before, this = sum(work[: scale - 1]), work[scale - 1]
@@ -56,7 +56,7 @@ class Progress:
 
         def report(
             iteration: int, evaluations: int, loss: float, image: npt.NDArray[np.float32]
-        ) -> bool | None:
+        ) -> object:
             fraction = (before + this * iteration / iterations) / sum(work)
             seconds = self.seconds
             # Loading and compiling come once: the pace is that since the first event.

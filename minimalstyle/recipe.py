@@ -10,7 +10,6 @@ import os
 import re
 import reprlib
 import types
-import warnings
 from collections import abc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from PIL import ExifTags, Image
 from . import __version__
 from .errors import ImageError
 from .files import check_file, reason
+from .opening import quiet_pillow
 from .png import SIGNATURE, text_of
 from .settings import Settings
 
@@ -106,8 +106,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     check_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_pillow:
             text = _text(path)
     # Besides OSError, decoders raise SyntaxError, ValueError, struct.error, IndexError ...
     except Exception as error:

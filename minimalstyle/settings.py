@@ -1,9 +1,10 @@
 """All settings of a run with their defaults: the one place where a default stands."""
 
 import math
+import numbers
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 from .errors import UsageError
@@ -16,6 +17,22 @@ __all__ = [
     "check_weights",
     "strength_factors",
 ]
+
+
+class _Layers(dict[str, float]):
+    """Layers with their weights, which do not change: so settings can be hashed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("settings do not change; make new ones with dataclasses.replace")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
 
 
 def _content_layers() -> dict[str, float]:
@@ -113,6 +130,10 @@ class Settings:
     segment: int | None = None
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, _plain(getattr(self, one.name)))
+
     def check(self) -> None:
         """Raise UsageError for the first setting that makes no sense."""
         for name, (kind, low, high) in _RANGES.items():
@@ -134,7 +155,9 @@ class Settings:
             if not isinstance(layers, Mapping):
                 raise UsageError(f"{name} must map layer names to weights, not {layers!r}")
             check_weights(name, layers.values())
-        if not isinstance(self.init, (str, os.PathLike)):
+        if not isinstance(self.enlarge, bool):
+            raise UsageError(f"enlarge must be True or False, not {self.enlarge!r}")
+        if not isinstance(self.init, str):
             raise UsageError(f"init must be content, noise, style or a path, not {self.init!r}")
 
     @property
@@ -262,6 +285,21 @@ RECONSTRUCTION: dict[str, Any] = {
 }
 
 
+def _plain(value: Any) -> Any:
+    """A value in Python's own types, as JSON has them; what makes no sense is left to `check`."""
+    if hasattr(value, "tolist"):  # of NumPy
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return _Layers({_plain(name): _plain(item) for name, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(item) for item in value)
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, (bool, int, float)) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
 def _check_number(name: str, value: object, kind: type, low: float, high: float) -> None:
     if kind is int:
         valid = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
@@ -283,4 +321,4 @@ def check_weights(name: str, weights: Iterable[float]) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

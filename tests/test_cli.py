@@ -50,7 +50,7 @@ class FakeStylize:
         for n in range(1, 7):
             stop = callback(self.event(n))
             self.meanwhile(n)
-            if stop and not self.busy:
+            if stop == "stop" and not self.busy:
                 stopped = "interrupted"
                 break
         report = {

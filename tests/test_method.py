@@ -271,7 +271,7 @@ def test_interrupted_at_the_first_scale(network, large, night):
 
     def callback(event):
         events.append(event)
-        return True
+        return "stop"
 
     result = ms.stylize(large, night, weights=network, callback=callback)
     assert len(events) == 1
@@ -287,7 +287,11 @@ def test_interrupted_at_the_first_scale(network, large, night):
 
 def test_interrupted_at_the_last_scale(network, castle, night):
     result = ms.stylize(
-        castle, night, weights=network, size=48, callback=lambda event: event.iteration == 2
+        castle,
+        night,
+        weights=network,
+        size=48,
+        callback=lambda event: "stop" if event.iteration == 2 else None,
     )
     assert result.report["stopped"] == "interrupted"
     assert result.report["scales"][-1]["iterations"] == 2

@@ -144,12 +144,26 @@ def test_progress_goes_on(steepness, start, rng):
 @pytest.mark.parametrize("when", [1, 3])
 def test_stops_when_asked_and_keeps_the_best(when, steepness, start, rng):
     function = bowl(steepness, rng.uniform(0.3, 0.7, SHAPE))
-    minimum = minimize(function, start, 50, lambda number, *_: number == when)
+
+    def on_iterate(number, *_):
+        return "stop" if number == when else None
+
+    minimum = minimize(function, start, 50, on_iterate)
     assert minimum.stopped == "interrupted"
     assert minimum.iterations == when
     assert len(minimum.history) == when + 1
     assert minimum.history[-1] == min(minimum.history)
     np.testing.assert_array_equal(minimum.image, minimize(function, start, when).image)
+
+
+@pytest.mark.parametrize(
+    "answer", [True, 1, "go on", "STOP", b"stop", object(), np.array([1, 2]), [1]], ids=repr
+)
+def test_anything_else_goes_on(answer, steepness, start, rng):
+    """Also what tqdm's `update` returns: True."""
+    function = bowl(steepness, rng.uniform(0.3, 0.7, SHAPE))
+    minimum = minimize(function, start, 4, lambda *_: answer)
+    assert (minimum.stopped, minimum.iterations) == ("iterations", 4)
 
 
 def test_start_at_the_minimum(steepness, start):

@@ -23,8 +23,12 @@ class Threads:
     """
 
     def __init__(self, number: int | None = None) -> None:
+        self.wanted = number
         self.number = number or available_cores()
-        self._pool = ThreadPoolExecutor(self.number - 1) if self.number > 1 else None
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None  # with the process that it is of
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy has threads of its own
+        return type(self), (self.wanted,)
 
     def run(
         self,
@@ -40,15 +44,20 @@ class Threads:
         each = [arguments if scratch is None else (*arguments, own) for own in scratch or [None]]
         ticket = count()
         futures = [
-            self._pool.submit(_work, kernel, blocks, ticket, each[worker % len(each)])
+            self._threads().submit(_work, kernel, blocks, ticket, each[worker % len(each)])
             for worker in range(1, min(self.number, blocks))
-            if self._pool is not None
         ]
         try:
             _work(kernel, blocks, ticket, each[0])
         finally:  # nobody may still write when the buffers are used again
             for future in futures:
                 future.result()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """The pool, made anew in a forked process, which has none of its parent's threads."""
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = os.getpid(), ThreadPoolExecutor(self.number - 1)
+        return self._pool[1]
 
 
 def available_cores() -> int:
