@@ -33,6 +33,10 @@ _SUPPORTED = (
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 _PASS = {"Cast", "Dropout", "Identity"}
+_QUANTISED = {
+    "ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv",
+    "QLinearMatMul", "QuantizeLinear",
+}  # fmt: skip
 _HEAD = {
     "Flatten", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "LogSoftmax", "MatMul",
     "ReduceMean", "Reshape", "Shape", "Softmax", "Squeeze", "Transpose",
@@ -122,6 +126,8 @@ def _parse(data: bytes) -> "onnx.ModelProto":
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+    if data.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise ValueError("is a Git LFS pointer, not the file itself: run `git lfs pull`")
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError as error:
@@ -172,6 +178,18 @@ class _Reader:
 
     def layers(self) -> list[Layer]:
         """The chain as layers, without `preprocess` where the graph has none."""
+        try:
+            return self._layers()
+        except ValueError:
+            for index, node in enumerate(self.nodes):
+                if node.op_type in _QUANTISED:
+                    raise ValueError(
+                        f"is quantised, see {self.where(index)}, which is not supported; take the "
+                        "file in float32 or float16 that it was made from"
+                    ) from None
+            raise
+
+    def _layers(self) -> list[Layer]:
         layers: list[Layer] = []
         origin = {}
         block, count, channels = 1, 0, 3
@@ -288,7 +306,9 @@ class _Reader:
         """`conv` followed by batch normalisation, as one convolution."""
         node, where = self.nodes[index], self.where(index)
         a = self.attributes(index)
-        _expect(a, where, training_mode=(None, 0), spatial=(None, 1))
+        # `spatial = 0` wants a value for each pixel. Files of the model zoo say so and have one for
+        # each channel all the same: then the formula is as ever.
+        _expect(a, where, training_mode=(None, 0), spatial=(None, 0, 1))
         arrays = [self._array(name, where).astype(np.float64) for name in node.input[1:]]
         if len(arrays) != 4 or any(array.shape != conv.bias.shape for array in arrays):
             raise ValueError(f"{where} needs four arrays of {conv.bias.size} values")

@@ -298,6 +298,60 @@ def test_variants(variant: str, file: Path) -> None:
     check(VARIANTS[variant](), file)
 
 
+@pytest.mark.parametrize("spatial", [0, 1])
+def test_batch_norm_with_spatial(spatial: int, file: Path, tmp_path: Path) -> None:
+    """As the model zoo has it: 0, and a value for each channel. onnx's evaluator has no such thing.
+
+    Without the attribute, it is checked against the evaluator above.
+    """
+    expected = load_vgg(Net().conv().norm().relu().save(file)).layers
+    found = load_vgg(Net().conv().norm(spatial=spatial).relu().save(tmp_path / "0.onnx")).layers
+    for one, other in zip(found, expected, strict=True):
+        assert one.name == other.name
+        if isinstance(one, Conv) and isinstance(other, Conv):
+            np.testing.assert_array_equal(one.weight, other.weight)
+            np.testing.assert_array_equal(one.bias, other.bias)
+
+
+def test_a_value_for_each_pixel(file: Path) -> None:
+    arrays = [np.ones((4, 6, 6), np.float32)] * 4
+    refuse(Net().conv().add("BatchNormalization", *arrays, spatial=0).relu().save(file), "4 values")
+
+
+QUANTISED = {
+    "weights": lambda net: (
+        raw(net, "w8", np.ones((4, 3, 3, 3), np.int8)),
+        raw(net, "scale", np.float32(0.1)),
+        net.nodes.append(helper.make_node("DequantizeLinear", ["w8", "scale"], ["w"])),
+        net.nodes.append(helper.make_node("Conv", ["image", "w"], ["y"], pads=[1] * 4)),
+    ),
+    "activations": lambda net: net.add("QuantizeLinear", np.float32(0.1)).add(
+        "DequantizeLinear", np.float32(0.1)
+    ),
+    "integers": lambda net: net.add("ConvInteger", np.ones((4, 3, 3, 3), np.int8), pads=[1] * 4),
+    "both": lambda net: net.add("QLinearConv", *[np.float32(0.1)] * 7),
+}
+
+
+@pytest.mark.parametrize("case", QUANTISED)
+def test_quantised(case: str, file: Path) -> None:
+    net = Net()
+    QUANTISED[case](net)
+    net.tensor = net.nodes[-1].output[0]
+    refuse(net.relu().save(file), "quantised")
+
+
+def test_quantised_head(file: Path) -> None:
+    """The classifier is not read."""
+    net = small().add("Flatten").add("DynamicQuantizeLinear", outputs=3)
+    assert names(load_vgg(net.save(file))) == names(load_vgg(small().save(file)))
+
+
+def test_git_lfs_pointer(file: Path) -> None:
+    file.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n")
+    refuse(file, "Git LFS pointer, not the file itself: run `git lfs pull`")
+
+
 def test_float16_is_close_to_float32(file: Path, tmp_path: Path) -> None:
     vgg, rounded = load_vgg(small().save(file)), load_vgg(small(half).save(tmp_path / "half.onnx"))
     image = np.random.default_rng(0).uniform(size=(3, 12, 12))
