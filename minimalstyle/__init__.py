@@ -13,6 +13,7 @@ from .errors import (
     MinimalstyleError,
     MinimalstyleWarning,
     OutputError,
+    StoppedError,
     UsageError,
     WeightsError,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "OutputError",
     "Result",
     "Settings",
+    "StoppedError",
     "UsageError",
     "WeightsError",
     "gradcheck",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import Console, Parser, Progress, Signals, warnings_as_lines
-from .errors import UsageError, WeightsError
+from .errors import StoppedError, UsageError, WeightsError
 from .files import beside, check_file, check_target, free
 from .settings import CHOICES, PRESETS, RECONSTRUCTION, Settings
 
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     with Signals() as signals:
         try:
-            _run(_parse(argv), signals)
-            return 128 + signals.received if signals.received else 0
+            code = _run(_parse(argv), signals)
+            return 128 + signals.received if signals.received else code
         except SystemExit as done:  # argparse, after --help and --version
             _CONSOLE.result()  # flushes
             return int(done.code or 0)
@@ -398,7 +398,8 @@ def _default_output(args: argparse.Namespace) -> Path:
     return Path(f"{short}.png")
 
 
-def _run(args: argparse.Namespace, signals: Signals) -> None:
+def _run(args: argparse.Namespace, signals: Signals) -> int:
+    """The exit code, as long as there is no signal."""
     settings = _settings(args)
     output = _check_files(args)
     progress = Progress(_CONSOLE, args.quiet)
@@ -413,7 +414,7 @@ def _run(args: argparse.Namespace, signals: Signals) -> None:
             if args.plan:
                 for line in run.plan().splitlines():
                     _CONSOLE.result(line)
-                return
+                return 0
             film = (
                 None if args.save_every is None else job.Film(output, args.save_every, args.force)
             )
@@ -432,6 +433,7 @@ def _run(args: argparse.Namespace, signals: Signals) -> None:
     if not args.quiet:
         height, width = result.pixels.shape[:2]
         _CONSOLE.result(f"{saved}  {width}x{height}  {result.report['seconds']:.1f} s")
+    return StoppedError.exit_code if "error" in result.report else 0
 
 
 @contextmanager

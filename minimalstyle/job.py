@@ -82,16 +82,13 @@ class Job:
             self.note(text if fits_time else "not even one iteration fits into the time; one it is")
 
     def _memory(self) -> int:
-        try:
-            return plan.memory_needed(
-                self.network,
-                *self._sizes(),
-                self._chosen(),
-                loaded_pixels=self._loaded(),
-                masked=self.masked,
-            )
-        except MemoryError:
-            return 1 << 60
+        return plan.memory_estimate(
+            self.network,
+            *self._sizes(),
+            self._chosen(),
+            loaded_pixels=self._loaded(),
+            masked=self.masked,
+        )
 
     def _largest(self, available: int) -> int:
         shapes = [(one.rgb.shape[1], one.rgb.shape[0]) for one in (self.content, *self.styles)]
