@@ -7,6 +7,7 @@ finite differences.
 
 from typing import TYPE_CHECKING, Any
 
+from . import early as early  # first, before NumPy is imported
 from .errors import (
     CheckpointError,
     ImageError,

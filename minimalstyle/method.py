@@ -83,7 +83,7 @@ class _Inputs:
     alphas: list[Float32 | None]  # of the styles: what is transparent does not count
 
 
-def stylize(
+def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     content: images.Source | images.Picture,
     style: images.Source | images.Picture | Sequence[images.Source | images.Picture],
     *,

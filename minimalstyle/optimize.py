@@ -92,7 +92,7 @@ class _NotFinite(Exception):
     """Unwinds scipy's loop when an evaluation gives infinities or NaN."""
 
 
-def minimize(
+def minimize(  # noqa: PLR0915
     function: Function,
     start: Image,
     iterations: int,

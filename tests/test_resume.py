@@ -159,12 +159,13 @@ def test_killed_before_the_first_state(content_file, style_file, tmp_path):
     assert not (tmp_path / "a.png").exists()
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("odd")])
-@pytest.mark.parametrize(("evaluation", "size"), [(2, (24, 16)), (6, (48, 32))])
-def test_an_error_in_the_middle(
-    network, content_file, style_file, monkeypatch, error, evaluation, size
-):
+@pytest.mark.parametrize(
+    "failure",
+    [(MemoryError(), 2, (24, 16)), (RuntimeError("odd"), 6, (48, 32))],
+)
+def test_an_error_in_the_middle(network, content_file, style_file, monkeypatch, failure):
     """Four or five evaluations at each of two sizes: what was before the error is kept."""
+    error, evaluation, size = failure
     calls = 0
     evaluate = Objective.__call__
 
