@@ -7,12 +7,14 @@ finite differences.
 
 from typing import TYPE_CHECKING, Any
 
+from . import early as early  # first, before NumPy is imported
 from .errors import (
     CheckpointError,
     ImageError,
     MinimalstyleError,
     MinimalstyleWarning,
     OutputError,
+    StoppedError,
     UsageError,
     WeightsError,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "OutputError",
     "Result",
     "Settings",
+    "StoppedError",
     "UsageError",
     "WeightsError",
     "gradcheck",

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import Console, Parser, Progress, Signals, warnings_as_lines
-from .errors import UsageError, WeightsError
-from .files import beside, check_file, check_target, free
+from .errors import OutputError, StoppedError, UsageError, WeightsError
+from .files import beside, check_file, check_target, free, shortened
 from .settings import CHOICES, PRESETS, RECONSTRUCTION, Settings
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     with Signals() as signals:
         try:
-            _run(_parse(argv), signals)
-            return 128 + signals.received if signals.received else 0
+            code = _run(_parse(argv), signals)
+            return 128 + signals.received if signals.received else code
         except SystemExit as done:  # argparse, after --help and --version
             _CONSOLE.result()  # flushes
             return int(done.code or 0)
@@ -58,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _CONSOLE.tell("interrupted before there was a picture; nothing written")
             return 128 + (signals.received or signal.SIGINT)
         except Exception as error:
+            if signals.received and not signals.has_picture:
+                # Libraries turn an interruption of their import into errors of their own.
+                _CONSOLE.tell("interrupted before there was a picture; nothing written")
+                return 128 + signals.received
             return _CONSOLE.failed(error, "--debug" in argv)
 
 
@@ -70,7 +74,14 @@ _COMMANDS = {
 def _parse(argv: list[str]) -> argparse.Namespace:
     command = argv[0] if argv and argv[0] in _COMMANDS else "stylize"
     parser = _parser(command)
-    args = parser.parse_intermixed_args(argv if command == "stylize" else argv[1:])
+    words = argv if command == "stylize" else argv[1:]
+    if "--" in words:  # which parse_intermixed_args does not know: pictures follow
+        cut = words.index("--")
+        pictures = [
+            os.path.join(os.curdir, one) if one.startswith("-") else one for one in words[cut + 1 :]
+        ]
+        words = [*words[:cut], *pictures]
+    args = parser.parse_intermixed_args(words)
     args.command = command
     args.content = getattr(args, "content", None)
     args.styles = getattr(args, "styles", [])
@@ -342,6 +353,10 @@ def _check_files(args: argparse.Namespace) -> Path:
     """Look at every file before the work starts; the path of the output."""
     from .images import check_writable
 
+    if args.resume is not None and not os.path.lexists(args.resume):
+        # So that one command starts a run and goes on with it.
+        _CONSOLE.tell(f"{args.resume}: no such file; a new run begins, and keeps its state there")
+        args.checkpoint, args.resume = args.checkpoint or args.resume, None
     pictures = [args.content, *args.styles]
     pictures += [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
     inputs = [Path(one) for one in pictures if one is not None]
@@ -373,7 +388,7 @@ def _check_files(args: argparse.Namespace) -> Path:
         sources = inputs if going_on or args.resume is None else [*inputs, args.resume]
         if any(_same(path, other) for other in sources):
             raise UsageError(f"{option} {path}: is one of the inputs; choose another name")
-        if path.exists() and not (args.force or going_on):
+        if os.path.lexists(path) and not (args.force or going_on):
             raise UsageError(f"{option} {path}: exists; --force overwrites it")
     return output
 
@@ -387,7 +402,8 @@ def _companions(args: argparse.Namespace, output: Path) -> list[tuple[str, Path]
         found.append(("--seamless", beside(output, "2x2")))
     if args.save_every is not None:
         found.append(("--save-every", output.with_suffix(".gif")))
-        frame = re.compile(re.escape(output.stem) + r"_\d{4,}\.png")
+        stem = beside(output, "0000").stem[:-4]
+        frame = re.compile(re.escape(stem) + r"\d{4,}\.png")
         found += [
             ("--save-every", path)
             for path in sorted(output.parent.iterdir())
@@ -407,12 +423,11 @@ def _default_output(args: argparse.Namespace) -> Path:
     name = "_".join(Path(source).stem for source in sources if source is not None)
     if args.command != "stylize":
         name += f"_{args.command}"
-    # File systems allow 255 bytes; leave some for the number and the suffix.
-    short = name.encode("utf-8", "surrogateescape")[:200].decode("utf-8", "ignore")
-    return Path(f"{short}.png")
+    return Path(f"{shortened(name, 200)}.png")
 
 
-def _run(args: argparse.Namespace, signals: Signals) -> None:
+def _run(args: argparse.Namespace, signals: Signals) -> int:
+    """The exit code, as long as there is no signal."""
     settings = _settings(args)
     output = _check_files(args)
     progress = Progress(_CONSOLE, args.quiet)
@@ -427,7 +442,8 @@ def _run(args: argparse.Namespace, signals: Signals) -> None:
             if args.plan:
                 for line in run.plan().splitlines():
                     _CONSOLE.result(line)
-                return
+                return 0
+            run.check_space(output, args.checkpoint or args.resume)
             film = (
                 None if args.save_every is None else job.Film(output, args.save_every, args.force)
             )
@@ -440,12 +456,19 @@ def _run(args: argparse.Namespace, signals: Signals) -> None:
                 return None if signals.received is None else "stop"
 
             result = run(callback)
-    saved = job.save(run, output, result, film)
+    saved, errors = job.save(run, output, result, film)
+    for error in errors:
+        _CONSOLE.tell(f"error: {error}")
+    if errors and saved.parent != output.parent:
+        _CONSOLE.tell(f"the picture is saved as {saved.absolute()}")
     if result.report["stopped"] == "interrupted":
         _CONSOLE.tell("interrupted; the best picture so far is saved")
     if not args.quiet:
         height, width = result.pixels.shape[:2]
         _CONSOLE.result(f"{saved}  {width}x{height}  {result.report['seconds']:.1f} s")
+    if errors:
+        return OutputError.exit_code
+    return StoppedError.exit_code if "error" in result.report else 0
 
 
 @contextmanager

@@ -9,6 +9,7 @@ __all__ = [
     "MinimalstyleError",
     "MinimalstyleWarning",
     "OutputError",
+    "StoppedError",
     "UsageError",
     "WeightsError",
 ]
@@ -48,6 +49,12 @@ class CheckpointError(MinimalstyleError, ValueError):
     """A checkpoint that is missing, damaged, or of another run."""
 
     exit_code = 6
+
+
+class StoppedError(MinimalstyleError):
+    """An error, such as too little memory, ended the run; the picture so far is kept."""
+
+    exit_code = 7
 
 
 class MinimalstyleWarning(UserWarning):

@@ -1,10 +1,14 @@
 """Files that are there before the work and whole after it; knows nothing of pictures."""
 
+import errno
 import os
+import platform
 import secrets
 import shutil
 import stat
 import sys
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +23,14 @@ __all__ = [
     "free",
     "one_line",
     "reason",
+    "shortened",
     "silent_stderr",
 ]
+
+_LONGEST_NAME = 255  # bytes, in most file systems
+_PREFIX = ".minimalstyle-"
+_MACHINE = zlib.crc32(platform.node().encode())  # processes of another one look gone from here
+_OLD = 3600  # seconds
 
 
 def check_file(path: Path, error: type[MinimalstyleError] = ImageError) -> None:
@@ -53,19 +63,32 @@ def one_line(text: str) -> str:
 def free(path: Path) -> Path:
     """`path`, or the first of `path_2`, `path_3` ... that does not exist."""
     candidate, number = path, 1
-    while candidate.exists():
+    while os.path.lexists(candidate):  # Path.exists() raises for a name that is too long
         number += 1
-        candidate = path.with_name(f"{path.stem}_{number}{path.suffix}")
+        candidate = _with_end(path, f"_{number}{path.suffix}")
     return candidate
 
 
 def beside(path: Path, what: str) -> Path:
     """A picture that belongs to another: `path_what.png`."""
-    return path.with_name(f"{path.stem}_{what}.png")
+    return _with_end(path, f"_{what}.png")
 
 
-def check_target(path: Path) -> None:
-    """Raise OutputError unless a file can be written at `path`; tries it with another name."""
+def _with_end(path: Path, end: str) -> Path:
+    return path.with_name(shortened(path.stem, _LONGEST_NAME - len(os.fsencode(end))) + end)
+
+
+def shortened(name: str, most: int) -> str:
+    """The beginning of a file's name, in whole characters of at most so many bytes."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= most:
+        return name
+    # The end of UTF-8 is cut off in whole characters, whatever the locale calls them.
+    return os.fsdecode(encoded[:most].decode("utf-8", "ignore").encode())
+
+
+def check_target(path: Path, size: int = 65536) -> None:
+    """Raise OutputError unless `size` bytes can be written at `path`; tries another name there."""
     with _temporary(path) as temporary:
         if not path.parent.is_dir():
             what = "is not a folder" if path.parent.exists() else "does not exist"
@@ -74,7 +97,15 @@ def check_target(path: Path) -> None:
             raise OutputError(f"{path}: is a folder; name a file in it")
         if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
             raise OutputError(f"{path}: is write-protected or not a regular file")
-        temporary.write_bytes(bytes(65536))  # finds a full disk, too
+        with temporary.open("xb") as file:
+            file.write(bytes(65536))  # finds a full disk, too
+            file.flush()
+            if hasattr(os, "posix_fallocate") and size > 65536:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as error:
+                    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                        raise  # others: the file system cannot do it
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -90,6 +121,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
         target = Path(os.path.realpath(path))  # a symbolic link stays one
         if target.exists() and not target.is_file():
             raise OutputError(f"{path}: is not a regular file")
+        _remove_stale(temporary.parent)
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
@@ -106,7 +138,8 @@ def _temporary(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         folder = Path(os.path.realpath(path)).parent
-        temporary = folder / f".minimalstyle-{secrets.token_hex(8)}.tmp"
+        name = f"{_PREFIX}{_MACHINE:08x}-{os.getpid()}-{secrets.token_hex(8)}.tmp"
+        temporary = folder / name
         yield temporary
     except OutputError:
         raise
@@ -116,6 +149,29 @@ def _temporary(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """What writers that were killed have left: those of this machine that are gone, or old ones."""
+    for left in folder.glob(f"{_PREFIX}*.tmp"):
+        machine, _, rest = left.name.removeprefix(_PREFIX).partition("-")
+        writer = rest.partition("-")[0]
+        with suppress(OSError):
+            gone = machine == f"{_MACHINE:08x}" and writer.isdecimal() and not _runs(int(writer))
+            if gone or time.time() - left.stat().st_mtime > _OLD:
+                left.unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":  # there, asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
 
 
 @contextmanager

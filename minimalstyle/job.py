@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import os
+import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from . import __version__, images, method, plan, recipe, sheets
-from .errors import MinimalstyleWarning, UsageError
+from .errors import MinimalstyleWarning, OutputError, UsageError
 from .events import Iterate
-from .files import atomic_write, beside, free
+from .files import atomic_write, beside, check_target, free
 from .method import Result
 from .network import Network, load_network
 
@@ -82,16 +85,13 @@ class Job:
             self.note(text if fits_time else "not even one iteration fits into the time; one it is")
 
     def _memory(self) -> int:
-        try:
-            return plan.memory_needed(
-                self.network,
-                *self._sizes(),
-                self._chosen(),
-                loaded_pixels=self._loaded(),
-                masked=self.masked,
-            )
-        except MemoryError:
-            return 1 << 60
+        return plan.memory_estimate(
+            self.network,
+            *self._sizes(),
+            self._chosen(),
+            loaded_pixels=self._loaded(),
+            masked=self.masked,
+        )
 
     def _largest(self, available: int) -> int:
         shapes = [(one.rgb.shape[1], one.rgb.shape[0]) for one in (self.content, *self.styles)]
@@ -113,6 +113,20 @@ class Job:
             for one, factor in zip(self.styles, factors, strict=False)
         ]
         return sizes, styles
+
+    def check_space(self, output: Path, checkpoint: Path | None) -> None:
+        """Raise OutputError where the picture, or two checkpoints, would find the disk full."""
+        width, height = self._sizes()[0][-1]
+        channels = 3 if self.content.alpha is None else 4
+        # Deflate may add a little; a recipe and a profile have some kilobytes.
+        picture = width * height * channels * self.args.bits // 8 * 101 // 100 + 65536
+        if checkpoint is not None:
+            state = 2 * 24 * width * height + 65536  # the old one and the new one
+            if os.stat(output.parent).st_dev == os.stat(checkpoint.parent).st_dev:
+                picture += state
+            else:
+                check_target(checkpoint, state)
+        check_target(output, picture)
 
     def plan(self) -> str:
         """What the run needs, in a few lines."""
@@ -186,6 +200,7 @@ class Film:
     def __init__(self, output: Path, every: int, force: bool) -> None:
         self.output, self.every, self.force = output, every, force
         self.count = 0
+        self._warned = False
         self.frames: list[Image.Image] = []  # small, for there may be many
 
     def add(self, event: Iterate) -> None:
@@ -194,7 +209,13 @@ class Film:
         if self.count % self.every:
             return
         picture = event.image()
-        images.save(_at(beside(self.output, f"{self.count:04}"), self.force), picture)
+        try:
+            images.save(_at(beside(self.output, f"{self.count:04}"), self.force), picture)
+        except OutputError as error:
+            if not self._warned:
+                message = f"the run goes on without pictures of it: {error}"
+                warnings.warn(message, MinimalstyleWarning, stacklevel=2)
+            self._warned = True
         height, width = picture.shape[:2]
         size = images.fit(width, height, min(_FRAME, max(height, width)))
         self.frames.append(Image.fromarray(picture).resize(size))
@@ -209,27 +230,66 @@ class Film:
         atomic_write(_at(self.output.with_suffix(".gif"), self.force), buffer.getvalue())
 
 
-def save(run: Job, output: Path, result: Result, film: Film | None) -> Path:
-    """Write the picture and all that was asked for beside it; where the picture is."""
+def save(
+    run: Job, output: Path, result: Result, film: Film | None
+) -> tuple[Path, list[OutputError]]:
+    """Write the picture and all that was asked for beside it.
+
+    Returns
+    -------
+    path
+        Where the picture is: elsewhere if it cannot be where it should.
+    list of OutputError
+        What could not be written.
+
+    Raises
+    ------
+    OutputError
+        If the picture cannot be written anywhere.
+    """
     args = run.args
-    output = _at(output, args.force)  # another run may have written it in the meantime
-    result.save(output, bits=args.bits, metadata=not args.no_metadata)
+    output, errors = _save_picture(run, output, result)
+    steps: list[Callable[[], None]] = []
     if args.report is not None:
         facts = {"version": __version__, "output": str(output), **result.report}
-        atomic_write(args.report, (json.dumps(facts, indent=2) + "\n").encode())
+        text = (json.dumps(facts, indent=2) + "\n").encode()
+        steps.append(lambda: atomic_write(args.report, text))
     if args.compare:
         content = [] if args.content is None else [("content", run.content.rgb)]
         named = [*content, *(("style", one.rgb) for one in run.styles), ("result", result.image)]
         labels, pictures = zip(*named, strict=True)
-        images.save(
-            _at(beside(output, "compare"), args.force), sheets.side_by_side(pictures, labels)
-        )
+        place = _at(beside(output, "compare"), args.force)
+        steps.append(lambda: images.save(place, sheets.side_by_side(pictures, labels)))
     if getattr(args, "seamless", False):
-        proof = np.tile(result.image, (2, 2, 1))
-        images.save(_at(beside(output, "2x2"), args.force), proof)
+        proof = _at(beside(output, "2x2"), args.force)
+        steps.append(lambda: images.save(proof, np.tile(result.image, (2, 2, 1))))
     if film is not None:
-        film.save()
-    return output
+        steps.append(film.save)
+    for step in steps:
+        try:
+            step()
+        except OutputError as error:
+            errors.append(error)
+    return output, errors
+
+
+def _save_picture(run: Job, output: Path, result: Result) -> tuple[Path, list[OutputError]]:
+    """Where it should be; else here, at home, or among temporary files."""
+    args = run.args
+
+    def write(path: Path) -> Path:
+        result.save(path, bits=args.bits, metadata=not args.no_metadata)
+        return path
+
+    try:
+        # Another run may have written it in the meantime.
+        return write(_at(output, args.force)), []
+    except OutputError as error:
+        for folder in (Path.cwd, Path.home, lambda: Path(tempfile.gettempdir())):
+            for suffix in dict.fromkeys((output.suffix, ".png")):
+                with suppress(OSError, RuntimeError):
+                    return write(free(folder() / output.with_suffix(suffix).name)), [error]
+        raise
 
 
 def _at(path: Path, force: bool) -> Path:

@@ -12,6 +12,8 @@ import math
 import os
 import re
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
@@ -24,7 +26,7 @@ from PIL import Image
 from . import __version__, color, images, recipe
 from .blas import one_blas_thread
 from .engine.jit import notify_compilation
-from .errors import UsageError
+from .errors import MinimalstyleWarning, UsageError
 from .events import Iterate
 from .frames import without_frame
 from .network import Network, load_network
@@ -119,7 +121,7 @@ class _Inputs:
 
 
 @one_blas_thread()  # also for colours and masks: always the same bits
-def stylize(
+def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     content: images.Source | images.Picture,
     style: images.Source | images.Picture | Sequence[images.Source | images.Picture],
     *,
@@ -176,6 +178,12 @@ def stylize(
         For a weights file that is not a VGG.
     CheckpointError
         For a checkpoint that is damaged, or of another run.
+
+    Warns
+    -----
+    MinimalstyleWarning
+        An error, such as too little memory, ended the run after it had painted something: the
+        picture so far is returned, and the report says "failed" in "stopped", and the "error".
     """
     chosen = choose(preset, settings)
     on_note = on_note or _default_note
@@ -214,42 +222,60 @@ def stylize(
         done: list[dict[str, Any]] = saved.scales
         image: Float32 | None = None
         start: Float32 | None = None
+        error: Exception | None = None
+        objective: Objective | None = None
+        painted = False
         for number, size in enumerate(sizes, start=1):
-            coarse, start = start, _start_at(size, start_picture, chosen)
-            if number < saved.scale:  # finished before the checkpoint was written
-                progress.evaluations += done[number - 1]["evaluations"]
-                continue
-            begun = progress.seconds
-            # 3. Content reference, 4. style reference, at this size.
-            objective = _objective_at(network, inputs, size, chosen, first=number == 1)
-            if number == saved.scale:
-                objective.terms = saved.terms
-            # 5. The image that is being painted.
-            image = start if image is None else _enlarge(image, coarse, start)
-            # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
-            minimum = minimize(
-                objective,
-                image,
-                progress.iterations[number - 1],
-                progress.reporter(number, objective),
-                threads=network.threads.number,
-                unit=objective.unit,
-                periodic=chosen.border == "wrap",
-                free=FREE,
-                exponent=_exponent(chosen, last=number == len(sizes)),
-                segment=chosen.segment,
-                state=saved.state if number == saved.scale else None,
-                on_state=saved.keep(number, objective, done),
-            )
-            image = minimum.image
+            try:
+                # 5. The image that is being painted, begun with the start image.
+                coarse, start = start, _start_at(size, start_picture, chosen)
+                if number < saved.scale:  # finished before the checkpoint was written
+                    progress.evaluations += done[number - 1]["evaluations"]
+                    continue
+                begun = progress.seconds
+                image = start if image is None else _enlarge(image, coarse, start)
+                # 3. Content reference, 4. style reference, at this size.
+                objective = _objective_at(network, inputs, size, chosen, first=number == 1)
+                if number == saved.scale:
+                    objective.terms = saved.terms
+                # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
+                minimum = minimize(
+                    objective,
+                    image,
+                    progress.iterations[number - 1],
+                    progress.reporter(number, objective),
+                    threads=network.threads.number,
+                    unit=objective.unit,
+                    periodic=chosen.border == "wrap",
+                    free=FREE,
+                    exponent=_exponent(chosen, last=number == len(sizes)),
+                    segment=chosen.segment,
+                    state=saved.state if number == saved.scale else None,
+                    on_state=saved.keep(number, objective, done),
+                )
+            except Exception as unforeseen:  # memory, above all: keep what is painted already
+                if not painted or progress.calling:
+                    raise
+                error = unforeseen
+                break
+            image, error, painted = minimum.image, minimum.error, True
             progress.evaluations += minimum.evaluations
             done.append(_scale_report(size, minimum, objective, progress.seconds - begun))
-            if minimum.stopped == "interrupted":
+            if minimum.stopped in ("interrupted", "failed"):
                 break
         assert image is not None
         full = sizes[-1]
-        if number < len(sizes):  # interrupted: the picture so far, at full size
-            image = _enlarge(image, start, _start_at(full, start_picture, chosen))
+        if error is not None:
+            traceback.clear_frames(error.__traceback__)  # they hold the memory that was too little
+            objective = None
+            words = "not enough memory" if isinstance(error, MemoryError) else repr(error)
+            message = f"{words}: stopped at {size[0]}x{size[1]}, with the picture as it was"
+            warnings.warn(message, MinimalstyleWarning, stacklevel=2)
+        if image.shape[1::-1] != full:  # stopped early: the picture so far, at full size
+            try:
+                image = _enlarge(image, start, _start_at(full, start_picture, chosen))
+            except MemoryError:
+                full = image.shape[1::-1]
     if chosen.preserve_color == "luminance":
         image = color.luminance_of(image, images.resize(content_picture.rgb, *full))
     alpha = content_picture.alpha
@@ -258,8 +284,10 @@ def stylize(
         "scales": done,
         "seconds": progress.seconds,
         "peak_memory_bytes": _peak_memory(),
-        "stopped": done[-1]["stopped"],
+        "stopped": done[-1]["stopped"] if error is None else "failed",
     }
+    if error is not None:
+        report["error"] = words
     return Result(image, None if alpha is None else images.resize(alpha, *full), report)
 
 

@@ -28,7 +28,7 @@ __all__ = ["CORRECTIONS", "EXPONENT", "FREE", "SEGMENT", "Minimum", "State", "mi
 
 Image = npt.NDArray[np.float32]
 Variables = npt.NDArray[np.float64]
-Stop = Literal["iterations", "converged", "interrupted", "not finite"]
+Stop = Literal["iterations", "converged", "interrupted", "not finite", "failed"]
 Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
 
 CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
@@ -69,9 +69,10 @@ class Minimum:
         How often values that were not finite made it go back to the last good image.
     history : list of float
         The loss after each iteration, the start first.
-    stopped : {"iterations", "converged", "interrupted", "not finite"}
+    stopped : {"iterations", "converged", "interrupted", "not finite", "failed"}
         "converged" when no step lowers the loss any more; "not finite" when every way on leads to
-        infinities or NaN.
+        infinities or NaN; "failed" when `error` came after an iteration.
+    error : Exception or None
     """
 
     image: Image
@@ -80,6 +81,7 @@ class Minimum:
     restarts: int
     history: list[float]
     stopped: Stop
+    error: Exception | None = None
 
 
 class _Interrupted(Exception):
@@ -93,7 +95,7 @@ class _NotFinite(Exception):
 # Always the same bits. And idle threads of the BLAS that scipy uses wait in a loop, on the engine's
 # cores: with them an evaluation at 512 px takes a fifth longer.
 @one_blas_thread()
-def minimize(
+def minimize(  # noqa: PLR0915
     function: Function,
     start: Image,
     iterations: int,
@@ -143,6 +145,7 @@ def minimize(
     Returns
     -------
     Minimum
+        The best image so far, also where memory ends or `function` raises after an iteration.
 
     Raises
     ------
@@ -158,14 +161,19 @@ def minimize(
     evaluate = _Evaluate(function, spectrum, unit, at.evaluations, repeats=state is not None)
     best = start if state is None else np.clip(spectrum.image(variables), 0.0, 1.0)
 
+    error: Exception | None = None
+    calling = False
+
     def after_iteration(intermediate_result) -> None:  # type: ignore[no-untyped-def]
-        nonlocal best, variables
+        nonlocal best, variables, calling
         # scipy's line search ends with the point that it takes
         best, variables = np.clip(evaluate.image, 0.0, 1.0), intermediate_result.x.copy()
         history.append(evaluate.loss)
         news = len(history) - 1, evaluate.count, evaluate.loss, best
+        calling = True
         # Many a function returns something true that means nothing, such as tqdm's `update`.
         answer = on_iterate(*news)
+        calling = False
         if isinstance(answer, str) and answer == "stop":
             raise _Interrupted
 
@@ -194,7 +202,9 @@ def minimize(
             )
             if len(history) - 1 > done:
                 whole = spectrum.with_fixed(variables)
+                calling = True
                 on_state(State(whole, evaluate.count, restarts, tuple(history)))
+                calling = False
         except _Interrupted:
             stopped = "interrupted"
         except _NotFinite:
@@ -204,11 +214,15 @@ def minimize(
             restarts += 1
             if len(history) - 1 <= done:  # the first step from the last good image, too
                 stopped = "not finite"
+        except Exception as unforeseen:
+            if calling or len(history) < 2:  # the caller's own, or nothing is painted yet
+                raise
+            stopped, error = "failed", unforeseen
         if stopped is None and len(history) > iterations:
             stopped = "iterations"
         elif stopped is None and len(history) - 1 <= done:
             stopped = "converged"
-    return Minimum(best, len(history) - 1, evaluate.count, restarts, history, stopped)
+    return Minimum(best, len(history) - 1, evaluate.count, restarts, history, stopped, error)
 
 
 class _Evaluate:

@@ -17,6 +17,7 @@ import numpy as np
 from . import method
 from .border import Border, margin
 from .engine.maps import padded_channels
+from .engine.threads import available_cores
 from .engine.winograd import size_of_filters
 from .images import fit
 from .layers import Conv
@@ -32,6 +33,7 @@ __all__ = [
     "largest_size",
     "make",
     "measure_pace",
+    "memory_estimate",
     "memory_needed",
     "resident_memory",
     "seconds_needed",
@@ -41,6 +43,9 @@ Size = tuple[int, int]  # (width, height) in pixels
 
 # Python, the libraries and the compiled kernels: 270 MB, in the run that compiles them 330.
 _BASE = 280 * 10**6
+# For each core: stacks and arenas of threads take addresses rather than memory (217 and 466 MB with
+# one and two threads).
+_ADDRESSES = 250 * 10**6
 # Bytes for each variable of the optimiser besides the corrections: vectors of L-BFGS-B and scipy.
 _OPTIMIZER = 190
 # Bytes for each value of the picture: the cosine transform, the start image, the picture so far.
@@ -59,8 +64,8 @@ _MOST = 1_000_000
 def available_memory(root: str | Path = "/") -> int | None:
     """Bytes that this process can still take; None where the system does not tell.
 
-    The smallest of what the machine has and what each control group around the process leaves.
-    Memory that only caches files counts as free.
+    The smallest of what the machine has and what each control group around the process, and its
+    own limits (`ulimit -v`, `ulimit -d`), leave. Memory that only caches files counts as free.
 
     Parameters
     ----------
@@ -79,6 +84,13 @@ def available_memory(root: str | Path = "/") -> int | None:
         elif "memory" in controllers.split(","):
             names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
             found += _left_in_groups(root / "sys/fs/cgroup/memory", group, names)
+    held = _fields(root / "proc/self/status")
+    for line in _text(root / "proc/self/limits").splitlines():
+        for name, taken in (("Max address space", "VmSize:"), ("Max data size", "VmData:")):
+            limit = line.removeprefix(name).split()[0] if line.startswith(name) else ""
+            if limit.isdecimal():  # or "unlimited"
+                left = int(limit) - 1024 * held.get(taken, 0)
+                found.append(max(left - _ADDRESSES * available_cores(), 0))
     return min(found, default=None)
 
 
@@ -179,6 +191,49 @@ def memory_needed(
         at_once = max(at_once, filters + before + optimizer)
     weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
     return _BASE + sum(weights) + 12 * loaded_pixels + at_once
+
+
+def memory_estimate(
+    network: Network,
+    sizes: Sequence[Size],
+    style_sizes: Sequence[Size],
+    settings: Settings | None = None,
+    *,
+    loaded_pixels: int = 0,
+    masked: bool = False,
+) -> int:
+    """`memory_needed`, and where that has no addresses, what smaller sizes say: it is linear."""
+    settings = settings or Settings()
+
+    def needed(parts: int) -> int:
+        """Of pictures with sides of an n-th."""
+
+        def smaller(some: Sequence[Size]) -> list[Size]:
+            return [(max(width // parts, 16), max(height // parts, 16)) for width, height in some]
+
+        return memory_needed(
+            network,
+            smaller(sizes),
+            smaller(style_sizes),
+            replace(settings, deep_size=settings.deep_size // parts),
+            loaded_pixels=loaded_pixels,
+            masked=masked,
+        )
+
+    parts = 1
+    while True:
+        try:
+            here = needed(parts)
+            break
+        except MemoryError:
+            parts *= 2
+            if parts > max(sizes[-1]):
+                raise
+    if parts == 1:
+        return here
+    # With c + k / n^2 for an n-th of the sides.
+    slope = (here - needed(2 * parts)) / (parts**-2 - (2 * parts) ** -2)
+    return round(here + slope * (1 - parts**-2))
 
 
 def _layers(settings: Settings, size: Size, *, first: bool) -> tuple[list[str], list[str]]:
@@ -495,7 +550,7 @@ def make(
     pace: Pace | None = None,
 ) -> Plan:
     """Plan a run; the parameters are those of `memory_needed` and `seconds_needed`."""
-    memory = memory_needed(
+    memory = memory_estimate(
         network, sizes, style_sizes, settings, loaded_pixels=loaded_pixels, masked=masked
     )
     free = available_memory()

@@ -40,6 +40,7 @@ class Progress:
         self.started = time.perf_counter()
         self.evaluations = 0  # of the scales before
         self.first: tuple[float, float] | None = None  # seconds and fraction of the first event
+        self.calling = False  # while the callback runs: its errors are not ours
 
     @property
     def seconds(self) -> float:
@@ -62,7 +63,8 @@ class Progress:
             # Loading and compiling come once: the pace is that since the first event.
             first_seconds, first_fraction = self.first = self.first or (seconds, fraction)
             done = fraction - first_fraction
-            return self.callback(
+            self.calling = True
+            stop = self.callback(
                 Iterate(
                     scale=scale,
                     scales=len(self.sizes),
@@ -81,5 +83,7 @@ class Progress:
                     image=lambda: eight_bits(image),
                 )
             )
+            self.calling = False
+            return stop
 
         return report

@@ -1,11 +1,13 @@
 """A run that can be continued: what its checkpoint holds, and going on from one."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__, checkpoint
-from .errors import CheckpointError
+from .errors import CheckpointError, MinimalstyleWarning, OutputError
+from .files import reason
 from .objective import Objective
 from .optimize import State
 
@@ -51,6 +53,7 @@ class SavedRun:
         resume: str | os.PathLike[str] | None,
     ) -> None:
         self.path = path
+        self._warned = False
         self.scale = 0
         self.state: State | None = None
         self.scales: list[dict[str, Any]] = []
@@ -98,6 +101,12 @@ class SavedRun:
                 "history": state.history,
                 "terms": objective.terms,
             }
-            checkpoint.write(self.path, facts, {"variables": state.variables})
+            try:
+                checkpoint.write(self.path, facts, {"variables": state.variables})
+            except (OutputError, MemoryError) as error:  # no reason to lose the picture
+                if not self._warned:
+                    message = f"the run goes on without a new checkpoint: {reason(error)}"
+                    warnings.warn(message, MinimalstyleWarning, stacklevel=2)
+                self._warned = True
 
         return write

@@ -17,7 +17,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .console import Console, Parser, duration, warnings_as_lines
-from .errors import UsageError
+from .errors import StoppedError, UsageError
 from .files import check_file
 from .settings import Settings
 
@@ -297,6 +297,8 @@ def _painted(plan: _Plan, cells: list[list[Any]]) -> Iterator[float]:
     started = time.perf_counter()
     for done, job in enumerate(plan.jobs, start=1):
         result = stylize(job.content, job.style, weights=network, on_note=note, **job.settings)
+        if "error" in result.report:
+            raise StoppedError(f"{job.name}: {result.report['error']}")
         cells[job.row][job.column] = result.image
         yield (time.perf_counter() - started) / done * (len(plan.jobs) - done)
 

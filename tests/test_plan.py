@@ -15,6 +15,7 @@ import minimalstyle as ms
 from minimalstyle import images, method, plan
 from minimalstyle.engine import tiles
 from minimalstyle.engine.taps import tap
+from minimalstyle.engine.threads import available_cores
 from minimalstyle.layers import VGG, Conv
 from minimalstyle.network import Network, Pass
 
@@ -59,6 +60,15 @@ def v1(group: str, limit: int, usage: int, cache: int = 0) -> dict[str, str]:
     }
 
 
+def limited(what: str, limit: str) -> dict[str, str]:
+    """A process that has 1 GiB already."""
+    return {
+        "proc/self/limits": f"Limit Soft Limit Hard Limit Units\nMax {what}  {limit}  unlimited\n",
+        "proc/self/status": f"VmSize:\t{2**20} kB\nVmData:\t{2**20} kB\n",
+    }
+
+
+CORES = plan._ADDRESSES * available_cores()
 IN_V2 = {"proc/self/cgroup": "0::/user/job\n"}
 IN_V1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/job\n1:name=systemd:/y\n0::/\n"}
 
@@ -90,6 +100,11 @@ IN_V1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/job\n1:name=systemd:/y
         (MEMINFO | IN_V1 | v1("job", 3 * GIB, 2 * GIB, GIB), 2 * GIB),
         (MEMINFO | IN_V1 | v1("", 3 * GIB, GIB), 2 * GIB),
         (MEMINFO | IN_V1 | v1("x", GIB, 0) | v1("y", GIB, 0), 8 * GIB),
+        # Limits of the process itself.
+        (MEMINFO | limited("address space", str(3 * GIB + CORES)), 2 * GIB),
+        (MEMINFO | limited("data size", str(5 * GIB + CORES)), 4 * GIB),
+        (MEMINFO | limited("data size", str(GIB)), 0),
+        (MEMINFO | limited("address space", "unlimited"), 8 * GIB),
         # Files that say nothing.
         (MEMINFO | {"proc/self/cgroup": "\n\n4:memory\nmemory::/\n"}, 8 * GIB),
         (MEMINFO | IN_V2 | v2("user/job", "-1", GIB), 8 * GIB),
@@ -272,6 +287,23 @@ def test_what_the_system_refuses_does_not_fit(
 
     monkeypatch.setattr(Network, "at", at)
     assert plan.largest_size(network, (400, 300), [(300, 300)], 10**12) == 96
+
+
+def test_an_estimate_of_what_has_no_addresses(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, styles = [(112, 80), (500, 360), (1000, 720)], [(1000, 800)]
+    needed = plan.memory_needed(network, sizes, styles)
+    assert plan.memory_estimate(network, sizes, styles) == needed
+    make = Network.at
+
+    def at(self: Network, height: int, width: int, *others: Any) -> Any:
+        if max(height, width) > 600:
+            raise MemoryError
+        return make(self, height, width, *others)
+
+    monkeypatch.setattr(Network, "at", at)
+    assert plan.memory_estimate(network, sizes, styles) == pytest.approx(needed, rel=0.1)
 
 
 # ---------------------------------------------------------------------------------------- time

@@ -12,6 +12,7 @@ from PIL import Image
 
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
+from minimalstyle.objective import Objective
 from minimalstyle.optimize import State, minimize
 
 
@@ -156,3 +157,44 @@ def test_killed_before_the_first_state(content_file, style_file, tmp_path):
         time.sleep(0.5)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [(MemoryError(), 2, (24, 16)), (RuntimeError("odd"), 6, (48, 32))],
+)
+def test_an_error_in_the_middle(network, content_file, style_file, monkeypatch, failure):
+    """Four or five evaluations at each of two sizes: what was before the error is kept."""
+    error, evaluation, size = failure
+    calls = 0
+    evaluate = Objective.__call__
+
+    def failing(self, image):
+        nonlocal calls
+        calls += 1
+        if calls > evaluation:
+            raise error
+        return evaluate(self, image)
+
+    monkeypatch.setattr(Objective, "__call__", failing)
+    given = {"weights": network, "size": 48, "first_size": 24, "coarse_iterations": 3}
+    with pytest.warns(ms.MinimalstyleWarning, match="stopped at .* with the picture as it was"):
+        result = ms.stylize(content_file, style_file, iterations=3, **given)
+    assert result.report["stopped"] == "failed"
+    assert result.pixels.shape == (32, 48, 3)
+    last = result.report["scales"][-1]
+    assert (last["width"], last["height"]) == size
+    calls = evaluation  # before there is a picture
+    with pytest.raises(type(error)):
+        ms.stylize(content_file, style_file, **given)
+
+
+def test_errors_of_the_callback_are_the_callers(network, content_file, style_file):
+    def callback(event):
+        if event.scale == 2:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        ms.stylize(
+            content_file, style_file, weights=network, callback=callback, size=32, iterations=2
+        )

@@ -1,0 +1,186 @@
+"""What happens to a process: full disks, killed writers, early signals, strange names."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minimalstyle import cli, files
+from minimalstyle.errors import MinimalstyleWarning, OutputError
+from minimalstyle.optimize import State
+from minimalstyle.saved import SavedRun
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+FAKE = """
+import sys
+import test_cli as t
+t.minimalstyle.stylize = t.FakeStylize({meanwhile})
+sys.exit(t.cli.main())
+"""
+
+
+def start(folder, *words, meanwhile="", **environment):
+    """The command with a method that only pretends, in a process of its own."""
+    command = [sys.executable, "-c", FAKE.format(meanwhile=meanwhile), *words]
+    return subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT | environment, capture_output=True, check=False
+    )
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    image = Image.fromarray(np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3))
+    for name in ("a.png", "-photo.png", "-style.png", "é.png"):
+        image.save(tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "styles"),
+    [
+        (["--", "-photo.png", "-style.png"], "./-photo.png", ["./-style.png"]),
+        (["a.png", "--", "-style.png"], "a.png", ["./-style.png"]),
+        (["a.png", "--size", "32", "--", "-style.png", "b"], "a.png", ["./-style.png", "b"]),
+        (["texture", "--", "-style.png"], None, ["./-style.png"]),
+        (["reconstruct", "--quiet", "--", "-photo.png"], "./-photo.png", []),
+        (["--", "texture", "a.png"], "texture", ["a.png"]),
+    ],
+)
+def test_two_dashes(words, content, styles):
+    args = cli._parse(words)
+    assert (args.content, args.styles) == (content, styles)
+
+
+def test_unicode_in_an_ascii_locale(pictures):
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = start(pictures, "é.png", "a.png", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert (pictures / "é_a.png").exists()
+
+
+@pytest.mark.parametrize("stem", ["a" * 251, "é" * 125, "a" + "é" * 125])
+def test_names_made_of_long_ones_fit(tmp_path, stem):
+    path = tmp_path / f"{stem}.png"
+    path.touch()
+    for made in (files.free(path), files.beside(path, "compare"), files.beside(path, "0001")):
+        assert 250 <= len(made.name.encode()) <= 255
+        made.touch()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_killed_writers_are_cleared_away(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    here = f"{files._MACHINE:08x}"
+    names = {
+        f".minimalstyle-{here}-{gone.pid}-0.tmp": False,
+        f".minimalstyle-{here}-{os.getpid()}-0.tmp": True,
+        f".minimalstyle-{files._MACHINE ^ 1:08x}-{gone.pid}-0.tmp": True,  # of another machine
+        ".minimalstyle-0123456789abcdef.tmp": True,
+        ".minimalstyle-old.tmp": False,
+        "other.tmp": True,
+    }
+    for name in names:
+        (tmp_path / name).touch()
+    for name in (".minimalstyle-old.tmp", "other.tmp"):
+        os.utime(tmp_path / name, (0, time.time() - 4000))
+    files.atomic_write(tmp_path / "a", b"a")
+    assert {name: (tmp_path / name).exists() for name in names} == names
+
+
+def test_space_for_the_whole_file(tmp_path):
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, limit[1]))
+    try:
+        files.check_target(tmp_path / "a.png", 900_000)
+        with pytest.raises(OutputError, match="File too large"):
+            files.check_target(tmp_path / "a.png", 2_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_picture_is_saved_elsewhere(pictures):
+    (pictures / "gone").mkdir()
+    remove = "lambda n: n == 6 and t.Path('gone').rmdir()"
+    done = start(pictures, "a.png", "a.png", "-o", "gone/out.png", meanwhile=remove)
+    assert done.returncode == 5
+    assert b"error: gone/out.png: cannot be written: No such file" in done.stderr
+    assert f"the picture is saved as {pictures / 'out.png'}".encode() in done.stderr
+    with Image.open(pictures / "out.png") as image:
+        assert image.size == (30, 20)
+
+
+def test_frames_that_cannot_be_written(pictures):
+    (pictures / "out_0001.png").symlink_to(pictures)  # a folder
+    words = ["a.png", "a.png", "-o", "out.png", "--save-every", "1", "--force", "--quiet"]
+    done = start(pictures, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(b"warning: the run goes on without pictures of it: out_0001.png") == 1
+    assert (pictures / "out.png").exists()
+    assert (pictures / "out_0002.png").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
+    facts = {"settings": {}, "inputs": {}, "weights": {"sha256": ""}}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    objective = SimpleNamespace(terms={})
+    state = State(np.zeros(3))
+    write = SavedRun(facts, [(1, 1)], tmp_path / "state", None).keep(1, objective, [])
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.warns(MinimalstyleWarning, match="without a new checkpoint: .*space") as caught:
+        write(state)
+        write(state)
+    assert len(caught) == 1
+
+
+def test_a_run_to_resume_that_has_not_begun(pictures):
+    done = start(pictures, "a.png", "a.png", "-o", "out.png", "--resume", "state")
+    assert done.returncode == 0, done.stderr
+    assert b"state: no such file; a new run begins, and keeps its state there" in done.stderr
+
+
+MARKED = """
+import sys
+said = []
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "numpy" and not said:
+        said.append(print(flush=True))
+sys.addaudithook(hook)
+from minimalstyle.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.1, 0.15, 0.3, 0.5, 0.8, 1.2, 1.8])
+def test_ctrl_c_at_any_moment(pictures, wait):
+    """While NumPy loads, then the other modules, the weights and the kernels."""
+    script = pictures / "minimalstyle"  # as an installed command
+    script.write_text(MARKED)
+    words = ["a.png", "a.png", "--size", "512", "--enlarge", "--quiet"]
+    with subprocess.Popen(
+        [sys.executable, str(script), *words],
+        cwd=pictures, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert err.count(b"\n") <= 1
+    assert b"Traceback" not in err
