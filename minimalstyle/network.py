@@ -181,7 +181,7 @@ class Network:
             where = slice(None) if len(weight) == 3 else slice(1, 2)
             filled[where, where, : weight.shape[2], : weight.shape[3]] = weight
             weight = filled
-        return winograd.filters(weight, self.threads)
+        return winograd.filters(weight)
 
 
 def _stages(vgg: VGG) -> list[_Stage]:

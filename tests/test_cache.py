@@ -22,7 +22,6 @@ import sys, numpy as np
 from numba.core import event
 from minimalstyle.engine.threads import Threads
 from minimalstyle.engine.variation import total_variation
-from minimalstyle.engine.winograd import filters
 """
 END = """
 with event.install_recorder("numba:compile") as recorder:
@@ -82,25 +81,33 @@ def test_kernels_are_kept(filled):
 
 
 def test_a_change_anywhere_in_the_engine_counts(tmp_path):
-    """The kernel stands in `winograd`, the coefficient in `transforms`."""
+    """The kernels stand in `winograd`, the coefficient in `transforms`."""
     package = tmp_path / "minimalstyle"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("data", "__pycache__"))
-    script = BEGIN + (
-        "weight = np.arange(9 * 64 * 64, dtype=np.float32).reshape(3, 3, 64, 64)\n"
-        "print(*filters(weight, Threads(1)).data.reshape(64, -1)[:, 7])"
-    )
+    script = """if True:
+        import numpy as np
+        from minimalstyle.gradcheck.cases import tiny_vgg
+        from minimalstyle.layers import VGG
+        from minimalstyle.network import Network
+        network = Network(VGG(tiny_vgg(((3, 4),)), sha256="random"), threads=1)
+        image = np.linspace(0, 1, 16 * 18 * 3).reshape(16, 18, 3)
+        print(float(network.features(image, ["relu1_2"])["relu1_2"].sum()))
+    """
     folder = tmp_path / "kept"
 
-    def transformed():
-        return np.array(output(start(["-c", script], folder, package))).astype(np.float32)
+    def features(folder):
+        return output(start(["-c", script], folder, package))
 
-    before, old = transformed(), files(folder)
+    before, old = features(folder), files(folder)
     next(iter(old.values())).with_name("of_numba.py311.nbi").touch()
     source = package / "engine" / "transforms.py"
     text = source.read_text()
-    assert text.count("[90, 0, 0]") == 1
-    source.write_text(text.replace("[90, 0, 0]", "[180, 0, 0]"))
-    np.testing.assert_array_equal(transformed(), np.where(np.arange(64) < 8, 2, 1) * before)
+    changed = "m0 + a + c + e,"
+    assert text.count(changed) == 1
+    source.write_text(text.replace(changed, "2.0 * m0 + a + c + e,"))
+    after = features(folder)
+    assert after != before
+    assert after == features(tmp_path / "empty")  # what the changed engine itself gives
     assert len(files(folder)) == len(old)
     assert not files(folder).keys() & old.keys()
 
@@ -237,6 +244,25 @@ def test_compile_is_all_that_a_run_needs(tmp_path, content_file, style_file):
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "compiling" not in err
+
+
+def test_the_same_bits_compiled_and_kept(tmp_path):
+    """Where a helper is compiled into several kernels, each must have the same of it."""
+    program = """if True:
+        import hashlib
+        import numpy as np
+        import minimalstyle as ms
+        image = np.random.default_rng(0).random((48, 64, 3), np.float32)
+        objective = ms.Objective(ms.load_network(), content=image, styles=[image[::-1]])
+        loss, gradient = objective(1 - image)
+        print(loss, hashlib.sha256(gradient.tobytes()).hexdigest())
+    """
+    said = []
+    for _ in range(2):
+        out, err = start(["-c", program], tmp_path / "kept").communicate(timeout=300)
+        said.append(out)
+        assert out, err
+    assert said[0] == said[1]
 
 
 def test_compile_says_where_nothing_can_be_kept(monkeypatch):

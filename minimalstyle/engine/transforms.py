@@ -10,11 +10,12 @@ Each transform takes and leaves a vector of channels at each of its places.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from .jit import inlined
 from .simd import LANES, load, store, straight_line
 
-__all__ = ["filter_row_transform", "input_transform", "output_transform"]
+__all__ = ["filter_row_transform", "filter_transform", "input_transform", "output_transform"]
 
 # G of F(4, 3) and F(6, 3), of which a single row is wanted at a time.
 _G_4 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
@@ -33,6 +34,7 @@ _G_6 = (
     )
     / 90
 )
+_EXACT_G_6 = _G_6
 _G_4, _G_6 = _G_4.astype(np.float32), _G_6.astype(np.float32)
 
 # ------------------------------------------------- from `x[at + k * step]` to `y[to + k * to_step]`
@@ -177,6 +179,17 @@ def output_transform(tile, m, at, plane, rows, y):
     else:
         _output_6(8, m, at, plane, 8 * plane, rows, 0, LANES, 8 * LANES)
         _output_6(6, rows, 0, 8 * LANES, LANES, y, 0, 6 * LANES, LANES)
+
+
+def filter_transform(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """G g G^T of F(6x6, 3x3) for filters that are kept so, (3, 3, ...) to (8, 8, ...).
+
+    Sums without a BLAS, so that the bits are the same everywhere, in float64.
+    """
+    g = _EXACT_G_6.reshape(8, 3, *[1] * (weight.ndim - 1))
+    rows = sum(g[:, i] * weight[i].astype(float) for i in range(3))  # (8, 3, ...)
+    columns = [sum(g[j, i, 0] * rows[:, i] for i in range(3)) for j in range(8)]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 @inlined

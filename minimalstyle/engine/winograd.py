@@ -21,7 +21,7 @@ from .simd import LANES, address, load, prefetch_grid, store, where_greater, zer
 from .taps import affine_gradient
 from .threads import Threads
 from .tiles import UNITS, Source, Tiling, is_wide, transform_tiles
-from .transforms import filter_row_transform, output_transform
+from .transforms import filter_row_transform, filter_transform, output_transform
 
 # ------------------------------------------------------------------------------------- filters
 
@@ -39,7 +39,7 @@ class Filters(NamedTuple):
     outputs: int
 
 
-def filters(weight: Floats, threads: Threads) -> Filters:
+def filters(weight: Floats) -> Filters:
     """Prepare filters, (3, 3, inputs, outputs) with the channels filled up to whole panels."""
     inputs, outputs = weight.shape[2:]
     plain = Filters(aligned(weight.size), inputs, outputs)
@@ -50,7 +50,8 @@ def filters(weight: Floats, threads: Threads) -> Filters:
     if is_wide(inputs, outputs):
         return plain
     transformed = Filters(aligned(64 * inputs * outputs), inputs, outputs)
-    threads.run(_keep_transformed, len(panels), plain, transformed)
+    kept = transformed.data.reshape(64, -1, inputs, COLUMNS)
+    kept[...] = filter_transform(weight).reshape(64, inputs, -1, COLUMNS).transpose(0, 2, 1, 3)
     return transformed
 
 
@@ -72,13 +73,6 @@ def _transform_filters(filters, panel, first, inputs, tile, top, rows, u, plane)
             for row in range(rows):
                 to = row * (tile + 2) * plane + c * COLUMNS + j
                 filter_row_transform(tile, top + row, filters.data, at + j, COLUMNS, u, to, plane)
-
-
-@kernel
-def _keep_transformed(panel, filters, transformed):
-    plane = filters.inputs * filters.outputs
-    u = address(transformed.data, panel * filters.inputs * COLUMNS)
-    _transform_filters(filters, panel, 0, filters.inputs, 6, 0, 8, u, plane)
 
 
 # -------------------------------------------------------------------------------------- memory
