@@ -9,6 +9,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # onnx takes 0.15 s to import: only when a file is read
 
 __all__ = ["load_vgg"]
 
-_EMBEDDED = Path(__file__).with_name("data") / "vgg19.onnx"
+_EMBEDDED = resources.files("minimalstyle") / "data" / "vgg19.onnx"
 _SUPPORTED = (
     "supported: Conv 3x3 (padding 1) or 1x1 (no padding) with stride 1, each 3x3 followed by Relu, "
     "MaxPool or AveragePool 2x2 with stride 2, BatchNormalization after Conv"
@@ -86,7 +87,10 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> VGG:
     MinimalstyleWarning
         ImageNet's mean and std are assumed because the file says nothing.
     """
-    file = _EMBEDDED if path is None else Path(path)
+    if path is None:
+        with resources.as_file(_EMBEDDED) as file:  # also from inside an archive
+            return load_vgg(file)
+    file = Path(path)
     try:
         data = _read(file)
         model = _parse(data)
