@@ -62,10 +62,10 @@ class _FirstCompilation(event.Listener):
         if self.tell is not None:
             tell, self.tell = self.tell, None
             if folder() is not None:
-                tell("compiling kernels, first use on this machine (about 10 seconds)")
+                tell("compiling kernels, first use on this machine (about 15 seconds)")
             else:
                 tell(
-                    "compiling kernels (about 10 seconds), in each run: there is no folder to keep "
+                    "compiling kernels (about 15 seconds), in each run: there is no folder to keep "
                     "them; NUMBA_CACHE_DIR can name one"
                 )
 
