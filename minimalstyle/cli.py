@@ -49,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = _run(_parse(argv), signals)
             return 128 + signals.received if signals.received else code
         except SystemExit as done:  # argparse, after --help and --version
-            _CONSOLE.result()  # flushes
+            try:
+                _CONSOLE.result()  # flushes
+            except OutputError as error:
+                return _CONSOLE.failed(error, "--debug" in argv)
             return int(done.code or 0)
         except KeyboardInterrupt:
             if signals.has_picture:

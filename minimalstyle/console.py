@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import math
 import os
 import signal
@@ -15,7 +16,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .errors import MinimalstyleError, MinimalstyleWarning, UsageError
+from .errors import MinimalstyleError, MinimalstyleWarning, OutputError, UsageError
+from .files import reason
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -52,15 +54,17 @@ class Console:
 
     @staticmethod
     def result(text: str = "") -> None:
-        """One line on stdout; without a text it only flushes."""
+        """One line on stdout; without a text it only flushes. That nobody reads it is no error."""
         if sys.stdout is None:
             return
         encoding = sys.stdout.encoding or "utf-8"
         text = _printable(text).encode(encoding, "backslashreplace").decode(encoding)
         try:
             print(text, end="\n" if text else "", flush=True)
-        except OSError:
+        except OSError as error:
             sys.stdout = None  # type: ignore[assignment]  # or Python complains when it ends
+            if error.errno != errno.EPIPE:
+                raise OutputError(f"standard output: {reason(error)}") from error
 
     def failed(self, error: Exception, debug: bool) -> int:
         """Say what went wrong; the exit code."""

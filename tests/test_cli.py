@@ -623,6 +623,20 @@ def test_nobody_listens(here):
     assert (process.returncode, out) == (0, "b.png  30x20  1.2 s\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+@pytest.mark.parametrize("arguments", ["castle.jpg waves.png -o a.png", "--version"])
+def test_a_full_disk_takes_what_is_printed(here, arguments):
+    """Not that the picture is saved, but where it is could not be said."""
+    with (
+        open("/dev/full", "w") as full,
+        start("t.FakeStylize()", arguments, stdout=full) as process,
+    ):
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert err.splitlines()[-1].startswith("minimalstyle: error: standard output: ")
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("command", ["--time 5s --iterations 3", "--border zero --seamless"])
 def test_options_that_contradict_each_other(fake, capsys, command):
     words = "texture waves.png" if "seamless" in command else "castle.jpg waves.png"
