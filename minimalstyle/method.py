@@ -2,9 +2,10 @@
 
 Gatys, Ecker and Bethge 2016, "Image style transfer using convolutional neural networks". Where
 this differs from the paper: style is a Wasserstein distance in place of a difference of Gram
-matrices, the losses are relative (see `losses`), the run goes through several image sizes, it
-starts from the content picture, pixels outside of [0, 1] cost something and are clipped at the end,
-and the optimiser works on cosine coefficients (see `optimize`).
+matrices, the losses are relative (see `losses`), a second content layer keeps faces, the run goes
+through several image sizes and leaves deep layers out at large ones, it starts from the content
+picture, pixels outside of [0, 1] cost something and are clipped at the end, and the optimiser works
+on cosine coefficients (see `optimize`).
 """
 
 import builtins

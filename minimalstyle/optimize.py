@@ -95,7 +95,7 @@ class _NotFinite(Exception):
 # Always the same bits. And idle threads of the BLAS that scipy uses wait in a loop, on the engine's
 # cores: with them an evaluation at 512 px takes a fifth longer.
 @one_blas_thread()
-def minimize(  # noqa: PLR0915
+def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     function: Function,
     start: Image,
     iterations: int,

@@ -63,8 +63,9 @@ class Settings:
     content_weight, style_weight, tv_weight : float
         alpha, beta and gamma of `L = alpha L_content + beta L_style + gamma L_tv`, up to 1e12.
     strength : float or None
-        In [0, 100], how far from photograph to painting: it moves `style_weight`, `first_size` and
-        the shares of `content_layers`. 50 leaves them as they are (see `Strength`).
+        In [0, 100], how far from photograph to painting: it moves `style_weight`, `tv_weight`,
+        `first_size` and the weights of `content_layers`. 50 leaves them as they are (see
+        `strength_factors`).
     style_scale : float or tuple of float
         Size of the style's strokes: longer side of the style picture over that of the result; one
         for all styles, or one each.
