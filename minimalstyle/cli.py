@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    with Signals() as signals:
+    with Signals(_CONSOLE) as signals:
         try:
             code = _run(_parse(argv), signals)
             return 128 + signals.received if signals.received else code
@@ -54,17 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             except OutputError as error:
                 return _CONSOLE.failed(error, "--debug" in argv)
             return int(done.code or 0)
-        except KeyboardInterrupt:
-            if signals.has_picture:
-                _CONSOLE.tell("interrupted again; left at once")
-            else:
-                _CONSOLE.tell("interrupted before there was a picture; nothing written")
-            return 128 + (signals.received or signal.SIGINT)
+        except KeyboardInterrupt:  # of a program that calls this in a thread, or handles signals
+            _CONSOLE.tell("interrupted; nothing written")
+            return 128 + signal.SIGINT
         except Exception as error:
-            if signals.received and not signals.has_picture:
-                # Libraries turn an interruption of their import into errors of their own.
-                _CONSOLE.tell("interrupted before there was a picture; nothing written")
-                return 128 + signals.received
             return _CONSOLE.failed(error, "--debug" in argv)
 
 

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import MinimalstyleError, MinimalstyleWarning, OutputError, UsageError
-from .files import reason
+from .files import reason, remove_temporaries
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -177,14 +177,16 @@ class Progress:
 class Signals:
     """SIGINT and SIGTERM: the first asks for an end at the next iterate, the second leaves.
 
-    Until `has_picture` is set there is nothing to keep, and the first one leaves as well.
+    Until `has_picture` is set there is nothing to keep, and the first one leaves as well. Leaving
+    ends the process there and then: an exception may surface anywhere, and destructors of the
+    compiler and imports of C modules crash or swallow it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.received: int | None = None
         self.has_picture = False
         self._previous: dict[signal.Signals, Any] = {}
-        self._previous_hook: Any = None
 
     def __enter__(self) -> Signals:
         if threading.current_thread() is threading.main_thread():
@@ -192,24 +194,20 @@ class Signals:
                 # A shell ignores SIGINT for its background jobs: leave it ignored.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._previous[number] = signal.signal(number, self._receive)
-            self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        if self._previous_hook is not None:
-            sys.unraisablehook = self._previous_hook
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        leave = self.received is not None or not self.has_picture
-        self.received = number
-        if leave:
-            raise KeyboardInterrupt
-
-    def _swallowed(self, unraisable: Any) -> None:
-        """Python drops exceptions inside `__del__`, and a compiler has many of those: try again."""
-        if self.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
-            threading.Timer(0.01, os.kill, [os.getpid(), self.received]).start()
-        else:
-            self._previous_hook(unraisable)
+        if self.received is None and self.has_picture:
+            self.received = number
+            return
+        what = "interrupted before there was a picture; nothing written"
+        if self.has_picture:
+            what = "interrupted again; left at once"
+        with suppress(RuntimeError):  # it came while a line was written
+            self.console.tell(what)
+        remove_temporaries()
+        os._exit(128 + number)

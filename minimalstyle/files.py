@@ -23,6 +23,7 @@ __all__ = [
     "free",
     "one_line",
     "reason",
+    "remove_temporaries",
     "shortened",
     "silent_stderr",
 ]
@@ -31,6 +32,8 @@ _LONGEST_NAME = 255  # bytes, in most file systems
 _PREFIX = ".minimalstyle-"
 _MACHINE = zlib.crc32(platform.node().encode())  # processes of another one look gone from here
 _OLD = 3600  # seconds
+
+_temporaries: set[Path] = set()  # that this process writes now
 
 
 def check_file(path: Path, error: type[MinimalstyleError] = ImageError) -> None:
@@ -140,6 +143,7 @@ def _temporary(path: Path) -> Iterator[Path]:
         folder = Path(os.path.realpath(path)).parent
         name = f"{_PREFIX}{_MACHINE:08x}-{os.getpid()}-{secrets.token_hex(8)}.tmp"
         temporary = folder / name
+        _temporaries.add(temporary)
         yield temporary
     except OutputError:
         raise
@@ -147,8 +151,16 @@ def _temporary(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
         if temporary is not None:
+            _temporaries.discard(temporary)
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries() -> None:
+    """What is being written now, in all threads: for a process that is about to end."""
+    for temporary in tuple(_temporaries):
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _remove_stale(folder: Path) -> None:

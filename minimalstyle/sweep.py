@@ -3,9 +3,10 @@
 Every content with every style, or one pair over the values of one or two settings.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,15 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from .console import Console, Parser, duration, warnings_as_lines
+from .console import Console, Parser, Signals, duration, warnings_as_lines
 from .errors import StoppedError, UsageError
 from .files import check_file
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .events import Iterate
 
 __all__ = ["main"]
 
@@ -39,23 +43,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, the `exit_code` of the error (2 for usage), 1 for anything unforeseen, 130 after
-        Ctrl-C.
+        0, the `exit_code` of the error (2 for usage), 1 for anything unforeseen,
+        128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    try:
-        args = _parser().parse_args(argv)
-        plan = _plan(args)
-        _check_files(args, plan)
-        with warnings_as_lines(cache(_CONSOLE.tell), args.debug):  # each once
-            _run(args, plan)
-    except SystemExit as done:  # argparse, after --help
-        return int(done.code or 0)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except Exception as error:
-        return _CONSOLE.failed(error, "--debug" in argv)
-    return 0
+    with Signals(_CONSOLE) as signals:
+        try:
+            args = _parser().parse_args(argv)
+            plan = _plan(args)
+            _check_files(args, plan)
+            with warnings_as_lines(cache(_CONSOLE.tell), args.debug):  # each once
+                _run(args, plan, signals)
+        except SystemExit as done:  # argparse, after --help
+            return int(done.code or 0)
+        except Exception as error:
+            return _CONSOLE.failed(error, "--debug" in argv)
+        return 128 + signals.received if signals.received else 0
 
 
 # --- Arguments ----------------------------------------------------------------------------------
@@ -262,30 +265,34 @@ def _check_files(args: argparse.Namespace, plan: _Plan) -> None:
 # --- Painting -----------------------------------------------------------------------------------
 
 
-def _run(args: argparse.Namespace, plan: _Plan) -> None:
+def _run(args: argparse.Namespace, plan: _Plan, signals: Signals) -> None:
     """Paint all pictures and write the sheet; after an error or Ctrl-C, with what is ready."""
     cells: list[list[Any]] = [[None] * len(plan.column_labels) for _ in plan.row_labels]
     done, total = 0, len(plan.jobs)
     started = time.perf_counter()
     try:
-        for done, left in enumerate(_painted(plan, cells), start=1):
+        for done, left in enumerate(_painted(plan, cells, signals), start=1):
+            signals.has_picture = True
             _CONSOLE.tell(f"{done}/{total} {plan.jobs[done - 1].name}, {duration(left)} left")
-    except (KeyboardInterrupt, Exception) as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
+    except Exception:
         if done:
             _save(args, plan, cells)
-            why = "interrupted" if interrupted else "stopped"
-            _CONSOLE.tell(f"{why}; {args.output} has the {done} of {total} pictures that are ready")
-        elif interrupted:
-            _CONSOLE.tell("interrupted before the first picture was ready; nothing written")
+            _CONSOLE.tell(f"stopped; {args.output} has the {done} of {total} pictures that are ready")
         raise
     height, width = _save(args, plan, cells)
+    if signals.received is not None:
+        _CONSOLE.tell(f"interrupted; {args.output} has the {done} of {total} pictures that are ready")
+        return
     seconds = time.perf_counter() - started
     _CONSOLE.tell(f"{args.output} {width}x{height}, {total} pictures, {seconds:.1f} s")
 
 
-def _painted(plan: _Plan, cells: list[list[Any]]) -> Iterator[float]:
+def _painted(plan: _Plan, cells: list[list[Any]], signals: Signals) -> Iterator[float]:
     """Fill the cells; yields after each picture the seconds that the others will take."""
+
+    def stop(_: Iterate) -> str | None:
+        return None if signals.received is None else "stop"
+
     from . import images, load_network, stylize
 
     for row, column, file in plan.inputs:
@@ -296,7 +303,11 @@ def _painted(plan: _Plan, cells: list[list[Any]]) -> Iterator[float]:
     note = cache(_CONSOLE.tell)  # the same note may come with every picture
     started = time.perf_counter()
     for done, job in enumerate(plan.jobs, start=1):
-        result = stylize(job.content, job.style, weights=network, on_note=note, **job.settings)
+        result = stylize(
+            job.content, job.style, weights=network, on_note=note, callback=stop, **job.settings
+        )
+        if signals.received is not None:
+            return
         if "error" in result.report:
             raise StoppedError(f"{job.name}: {result.report['error']}")
         cells[job.row][job.column] = result.image

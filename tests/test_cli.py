@@ -387,7 +387,7 @@ def test_strange_arguments(fake, capsys, name):
         (MemoryError(), 1, "error: not enough memory; choose a smaller --size\n"),
         (KeyError("k"), 1, "error: unexpected KeyError: 'k'; please report it with the output of"),
         (ValueError("two\nlines"), 1, "error: unexpected ValueError: two?lines; please report"),
-        (KeyboardInterrupt(), 130, "interrupted before there was a picture; nothing written\n"),
+        (KeyboardInterrupt(), 130, "interrupted; nothing written\n"),
     ],
 )
 def test_errors_of_the_method(fake, capsys, error, code, message):
@@ -429,42 +429,6 @@ def test_signal_keeps_the_picture(fake, capsys, number, code):
     assert json.loads(Path("r.json").read_text())["stopped"] == "interrupted"
     assert Path("out.png").exists()
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
-
-
-def test_signal_before_the_first_picture(fake, capsys):
-    before = listing()
-    fake.meanwhile = lambda n: signal.raise_signal(signal.SIGTERM)
-    assert run("castle.jpg waves.png --quiet") == 143
-    message = "minimalstyle: interrupted before there was a picture; nothing written\n"
-    assert capsys.readouterr().err == message
-    assert listing() == before
-
-
-def test_signal_inside_a_destructor_is_not_lost(fake, capsys):
-    class Interrupting:
-        def __del__(self):
-            signal.raise_signal(signal.SIGINT)
-
-    def meanwhile(_):
-        Interrupting()  # is deleted at once
-        time.sleep(10)
-
-    fake.meanwhile = meanwhile
-    hook = sys.unraisablehook
-    started = time.perf_counter()
-    assert run("castle.jpg waves.png --quiet") == 130
-    assert time.perf_counter() - started < 9
-    assert capsys.readouterr().err.count("\n") == 1
-    assert sys.unraisablehook is hook
-
-
-def test_second_signal_leaves_at_once(fake, capsys):
-    before = listing()
-    fake.busy = True
-    fake.meanwhile = lambda n: signal.raise_signal(signal.SIGINT) if n in (2, 4) else None
-    assert run("castle.jpg waves.png --quiet") == 130
-    assert capsys.readouterr().err == "minimalstyle: interrupted again; left at once\n"
-    assert listing() == before
 
 
 def test_ignored_signal_stays_ignored(fake):
@@ -579,6 +543,17 @@ def test_signal_to_a_process_that_has_no_picture(here):
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err == "minimalstyle: interrupted before there was a picture; nothing written\n"
+    assert listing() == before
+
+
+def test_second_signal_leaves_at_once(here):
+    before = listing()
+    twice = "lambda n: t.signal.raise_signal(t.signal.SIGINT) if n in (2, 4) else None"
+    busy = f"t.FakeStylize({twice}, busy=True)"
+    with start(busy, "castle.jpg waves.png --quiet") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "minimalstyle: interrupted again; left at once\n"
     assert listing() == before
 
 

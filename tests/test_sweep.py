@@ -30,7 +30,7 @@ class FakeStylize:
         self.calls = []
         self.meanwhile = lambda n: None  # called with n, from 1
 
-    def __call__(self, content, style, *, weights, on_note, **settings):
+    def __call__(self, content, style, *, weights, on_note, callback, **settings):
         assert weights == "network"
         self.calls.append((content, style, settings))
         on_note("compiling kernels")
@@ -317,12 +317,22 @@ def test_interrupted(fake, capsys):
     )
 
 
-def test_interrupted_before_the_first(fake, capsys):
+def test_interrupted_before_the_first(here):
     before = listing()
-    fake.meanwhile = lambda n: signal.raise_signal(signal.SIGINT)
-    assert run(f"{PAIR} -o a.png") == 130
-    assert capsys.readouterr().err.endswith(
-        "minimalstyle.sweep: interrupted before the first picture was ready; nothing written\n"
+    code = (
+        "import sys, test_sweep as t; fake = t.minimalstyle.stylize = t.FakeStylize(); "
+        "t.minimalstyle.load_network = lambda: 'network'; "
+        "fake.meanwhile = lambda n: t.signal.raise_signal(t.signal.SIGTERM); "
+        "sys.exit(t.sweep.main())"
+    )
+    words = [*PAIR.split(), "-o", "a.png"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 143
+    assert done.stderr.endswith(
+        "minimalstyle.sweep: interrupted before there was a picture; nothing written\n"
     )
     assert listing() == before
 
