@@ -270,6 +270,10 @@ def _run(args: argparse.Namespace, plan: _Plan, signals: Signals) -> None:
     cells: list[list[Any]] = [[None] * len(plan.column_labels) for _ in plan.row_labels]
     done, total = 0, len(plan.jobs)
     started = time.perf_counter()
+
+    def ready(done: int) -> str:
+        return f"{args.output} has the {done} of {total} pictures that are ready"
+
     try:
         for done, left in enumerate(_painted(plan, cells, signals), start=1):
             signals.has_picture = True
@@ -277,11 +281,11 @@ def _run(args: argparse.Namespace, plan: _Plan, signals: Signals) -> None:
     except Exception:
         if done:
             _save(args, plan, cells)
-            _CONSOLE.tell(f"stopped; {args.output} has the {done} of {total} pictures that are ready")
+            _CONSOLE.tell(f"stopped; {ready(done)}")
         raise
     height, width = _save(args, plan, cells)
     if signals.received is not None:
-        _CONSOLE.tell(f"interrupted; {args.output} has the {done} of {total} pictures that are ready")
+        _CONSOLE.tell(f"interrupted; {ready(done)}")
         return
     seconds = time.perf_counter() - started
     _CONSOLE.tell(f"{args.output} {width}x{height}, {total} pictures, {seconds:.1f} s")
