@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from minimalstyle.layers import VGG
+    from minimalstyle.network.layers import VGG
 
     Image = npt.NDArray[np.floating]
 
@@ -195,7 +195,7 @@ class ConvWork(NamedTuple):
 
 def convolutions(vgg: "VGG", height: int, width: int) -> list[ConvWork]:
     """3x3 convolutions up to the deepest layer of the default losses."""
-    from minimalstyle.layers import Conv, Pool
+    from minimalstyle.network.layers import Conv, Pool
     from minimalstyle.settings import Settings
 
     wanted = {*Settings().content_layers, *Settings().style_layers}

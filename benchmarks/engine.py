@@ -17,7 +17,7 @@ import one_side
 import peak
 import pytorch_side
 
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle.network.onnx_io import load_vgg
 from minimalstyle.optimize import minimize
 
 

@@ -27,7 +27,7 @@ import pytorch_side
 
 from minimalstyle import Iterate, Network, Objective, Settings, images, load_network, stylize
 from minimalstyle.frames import without_frame
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle.network.onnx_io import load_vgg
 
 
 def ours(content: Any, style: Any, network: Network, **settings: Any) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .events import Iterate
+    from .loss.objective import Objective
     from .method import Result, reconstruct, stylize, texture
-    from .network import Network, load_network
-    from .objective import Objective
+    from .network.network import Network, load_network
 
 __version__ = "0.2.0"
 
@@ -53,10 +53,10 @@ __all__ = [
 # Imported at their first use: Numba, ONNX and SciPy take longer than `--help` may.
 _HOMES = {
     "Iterate": "events",
-    "Network": "network",
-    "Objective": "objective",
+    "Network": "network.network",
+    "Objective": "loss.objective",
     "Result": "method",
-    "load_network": "network",
+    "load_network": "network.network",
     "reconstruct": "method",
     "stylize": "method",
     "texture": "method",

@@ -19,7 +19,7 @@ from .errors import MinimalstyleWarning, OutputError, UsageError
 from .events import Iterate
 from .files import atomic_write, beside, check_target, free
 from .method import Result
-from .network import Network, load_network
+from .network.network import Network, load_network
 
 __all__ = ["Film", "Job", "save"]
 

@@ -30,12 +30,13 @@ from .engine.jit import notify_compilation
 from .errors import MinimalstyleWarning, UsageError
 from .events import Iterate
 from .frames import without_frame
-from .network import Network, load_network
+from .loss.objective import Objective
+from .loss.styles import Region
+from .network.network import Network, load_network
 from .noise import noise
-from .objective import Objective
 from .optimize import EXPONENT, FREE, SEGMENT, Minimum, minimize
 from .progress import Progress
-from .regions import Region, at_size, regions
+from .regions import at_size, regions
 from .saved import SavedRun
 from .settings import PRESETS, RECONSTRUCTION, Settings
 

@@ -6,22 +6,19 @@ which systems take no memory yet. Time is that of a small picture, scaled by pix
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from . import method
-from .border import Border, margin
-from .engine.maps import padded_channels
 from .engine.threads import available_cores
-from .engine.winograd import size_of_filters
 from .images import fit
-from .layers import Conv
-from .network import Network, Pass
+from .network.border import Border, margin
+from .network.evaluation import Whole
+from .network.layers import Conv
+from .network.network import Network
 from .optimize import CORRECTIONS, FREE, minimize
 from .settings import Settings
 
@@ -172,23 +169,20 @@ def memory_needed(
     settings = settings or Settings()
     at_once = before = 0
     for number, size in enumerate(sizes):
-        contents, styles = _layers(settings, size, first=number == 0)
-        run = _pass(network, size, [*contents, *styles], settings.border, settings)
-        targets = sum(_map_bytes(run, name) for name in contents)
-        filters = _filter_bytes(network, run)
+        first = number == 0
+        run = _evaluation_at(network, size, settings, first=first, masked=masked)
         # The objective of the scale before stays until that of this one is made. Filters for the
         # backward pass come with the first evaluation.
-        made = before + (filters if number else filters // 2)
+        made = before + (run.filter_bytes // 2 if first else run.filter_bytes)
         here = _styles_at(number, sizes, style_sizes)
-        at_once = max(at_once, made + _style_bytes(network, here, styles, settings, masked))
-        at_once = max(at_once, made + _forward_bytes(run) + targets)
-        before = _nbytes(vars(run)) + _spare_bytes(run) + targets
-        if masked:  # weighted features, and gradients that add up
-            before += 2 * sum(_map_bytes(run, name) for name in styles)
+        layers = _layers(settings, size, first=first)[1]
+        at_once = max(at_once, made + _style_bytes(network, here, layers, settings, masked))
+        at_once = max(at_once, made + run.memory_to_begin())
+        before = run.memory()
         free = 1.0 if settings.border == "wrap" else FREE**2
         each = free * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
         optimizer = round(3 * size[0] * size[1] * each)
-        at_once = max(at_once, filters + before + optimizer)
+        at_once = max(at_once, run.filter_bytes + before + optimizer)
     weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
     return _BASE + sum(weights) + 12 * loaded_pixels + at_once
 
@@ -248,12 +242,20 @@ def _layers(settings: Settings, size: Size, *, first: bool) -> tuple[list[str], 
     return contents, styles
 
 
-def _pass(
-    network: Network, size: Size, layers: Sequence[str], border: Border, settings: Settings
-) -> Pass:
-    width, height = size
-    around = 2 * margin(border, height, width)
-    return network.at(height + around, width + around, layers, settings.pooling)
+def _evaluation_at(
+    network: Network, size: Size, settings: Settings, *, first: bool, masked: bool
+) -> Whole:
+    """What a run evaluates at a size; it has its buffers, which nobody has touched yet."""
+    contents, styles = _layers(settings, size, first=first)
+    return Whole(
+        network,
+        size[::-1],
+        styles,
+        contents,
+        pooling=settings.pooling,
+        border=settings.border,
+        regions={} if masked else None,
+    )
 
 
 def _styles_at(number: int, sizes: Sequence[Size], style_sizes: Sequence[Size]) -> list[Size]:
@@ -268,64 +270,20 @@ def _style_bytes(
     settings: Settings,
     masked: bool,
 ) -> int:
-    """Most that the style targets take: a style's pass stays until the next has its own."""
+    """Most that the style targets take, one style after the other."""
     border: Border = "reflect" if settings.border == "wrap" else settings.border
-    most = previous = 0
+    most = 0
     for size in sizes if layers else []:
-        run = _pass(network, size, layers, border, settings)
-        here = _forward_bytes(run)
-        most = max(most, previous + here + masked * _map_bytes(run, layers[0]))
-        previous = here
+        run = Whole(
+            network,
+            size[::-1],
+            layers,
+            pooling=settings.pooling,
+            border=border,
+            regions={} if masked else None,
+        )
+        most = max(most, run.memory_to_begin())
     return most + 24 * sum(width * height for width, height in sizes)  # resized, and with a border
-
-
-def _forward_bytes(run: Pass) -> int:
-    """Memory of a pass that never goes backwards."""
-    return _nbytes(vars(run)) + 4 * run._spare_size
-
-
-def _spare_bytes(run: Pass) -> int:
-    """The spare maps, which are allocated at their first use.
-
-    There are two where a pooled gradient in one of them goes on into another map, or past one.
-    """
-    pooled = [run._pool(number) is not None for number in range(len(run._stages))]
-    kept = [stage.relu in run._features for stage in run._stages]
-    beside = [
-        stage.relu in run.taps and tiling.wide and above
-        for stage, tiling, above in zip(run._stages, run._tilings[1:], pooled[1:], strict=False)
-    ]
-    two = any(beside)
-    two |= any(a and b for a, b in [*zip(pooled, kept, strict=True), *pairwise(pooled)])
-    return 4 * run._spare_size * (2 if two else 1)
-
-
-def _map_bytes(run: Pass, name: str) -> int:
-    return run._features[name].data.nbytes
-
-
-def _filter_bytes(network: Network, run: Pass) -> int:
-    """The filters, forwards and backwards, but for the first layer's."""
-    total = 0
-    for stage in network.stages[1 : len(run._stages)]:
-        inputs, outputs = (padded_channels(c) for c in stage.convolution.weight.shape[2:])
-        total += 2 * 4 * size_of_filters(inputs, outputs)
-    return total
-
-
-def _nbytes(held: Any) -> int:
-    """Memory of all arrays in an object's attributes and in what these hold."""
-    return sum({id(array): array.nbytes for array in _arrays(held)}.values())
-
-
-def _arrays(held: Any) -> Iterator[np.ndarray]:
-    if isinstance(held, np.ndarray):
-        yield held
-    elif isinstance(held, dict):
-        yield from _arrays(list(held.values()))
-    elif isinstance(held, (list, tuple)):
-        for item in held:
-            yield from _arrays(item)
 
 
 def largest_size(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .events import Iterate
 from .images import eight_bits
-from .objective import Objective
+from .loss.objective import Objective
 
 __all__ = ["Progress"]
 

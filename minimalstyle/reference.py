@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minimalstyle.layers import Conv, Layer, Relu
+from minimalstyle.network.layers import Conv, Layer, Relu
 
 __all__ = [
     "TIE",

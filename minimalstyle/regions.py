@@ -7,15 +7,16 @@ features of a region are weighted with it before their Gram matrix is taken.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from . import images
 from .errors import UsageError
+from .loss.styles import Region
 
-__all__ = ["Region", "at_size", "regions"]
+__all__ = ["at_size", "regions"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,27 +33,6 @@ _COLOURS = {
 }
 _GREY = 0.03  # largest difference of channels in a grey picture, for JPEG is not exact
 _SPECK = 0.001  # share of the picture below which a colour is an artefact of compression
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """A part of the photograph with a style of its own.
-
-    Attributes
-    ----------
-    name : str
-    mask : (H, W) float32 in [0, 1]
-        Over the photograph.
-    style : int
-        Which style picture.
-    style_mask : (h, w) float32 in [0, 1] or None
-        Over the style picture; all of it when None.
-    """
-
-    name: str
-    mask: Floats
-    style: int
-    style_mask: Floats | None = None
 
 
 def regions(

@@ -8,7 +8,7 @@ from typing import Any
 from . import __version__, checkpoint
 from .errors import CheckpointError, MinimalstyleWarning, OutputError
 from .files import reason
-from .objective import Objective
+from .loss.objective import Objective
 from .optimize import State
 
 __all__ = ["SavedRun"]

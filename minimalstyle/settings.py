@@ -15,6 +15,7 @@ __all__ = [
     "RECONSTRUCTION",
     "Settings",
     "check_weights",
+    "check_word",
     "strength_factors",
 ]
 
@@ -145,10 +146,8 @@ class Settings:
             raise UsageError("content_weight and style_weight cannot both be 0")
         for scale in self.style_scales or (None,):
             _check_number("style_scale", scale, float, 0.1, 10)
-        for name, words in CHOICES.items():
-            value = getattr(self, name)
-            if value not in words and not (name in _OPTIONAL and value is None):
-                raise UsageError(f"{name} must be {' or '.join(words)}, not {value!r}")
+        for name in CHOICES:
+            check_word(name, getattr(self, name))
         if self.style_blend is not None:
             check_weights("style_blend", self.style_blend)
         for name in ("content_layers", "style_layers"):
@@ -310,6 +309,13 @@ def _check_number(name: str, value: object, kind: type, low: float, high: float)
         expected = f"between {low} and {high:g}"
     if not valid:
         raise UsageError(f"{name} must be {expected}, not {value!r}")
+
+
+def check_word(name: str, value: object) -> None:
+    """Raise UsageError unless `value` is one of the words of a setting."""
+    words = CHOICES[name]
+    if value not in words and not (name in _OPTIONAL and value is None):
+        raise UsageError(f"{name} must be {' or '.join(words)}, not {value!r}")
 
 
 def check_weights(name: str, weights: Iterable[float]) -> None:

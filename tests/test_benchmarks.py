@@ -148,7 +148,7 @@ def test_memory_is_that_of_the_process_alone(benchmark):
 
 def test_arithmetic(benchmark):
     """VGG-19 to relu5_1 by hand: 13 convolutions, F(4x4) but for the first."""
-    from minimalstyle.onnx_io import load_vgg
+    from minimalstyle.network.onnx_io import load_vgg
 
     common = benchmark("common")
     convolutions = common.convolutions(load_vgg(), 64, 32)

@@ -17,8 +17,8 @@ from minimalstyle.engine.simd import LANES, load, store
 from minimalstyle.engine.taps import moments, squared_distance, tap
 from minimalstyle.engine.threads import Threads
 from minimalstyle.engine.variation import total_variation
-from minimalstyle.layers import VGG, Conv, Pool, Relu
-from minimalstyle.network import Network
+from minimalstyle.network.layers import VGG, Conv, Pool, Relu
+from minimalstyle.network.network import Network
 
 FEATURES, GRADIENT = 1e-5, 1e-4  # largest errors, rms relative to the reference
 

@@ -9,10 +9,11 @@ from conftest import off, pooled_by
 from onnx.reference import ReferenceEvaluator
 
 import minimalstyle as ms
-from minimalstyle import onnx_io, reference
+from minimalstyle import reference
 from minimalstyle.engine.taps import tap
-from minimalstyle.layers import VGG, Pool, Relu
-from minimalstyle.network import Network
+from minimalstyle.network import onnx_io
+from minimalstyle.network.layers import VGG, Pool, Relu
+from minimalstyle.network.network import Network
 
 NAMES = [
     "relu1_1", "relu1_2", "pool1",

@@ -6,8 +6,8 @@ from conftest import off, pooled_by
 
 import minimalstyle as ms
 from minimalstyle import method, reference
-from minimalstyle.layers import VGG
-from minimalstyle.network import Network
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
 from minimalstyle.settings import PRESETS
 
 CONTENT = {"relu2_1": 1.0, "relu1_2": 3.0}

@@ -8,9 +8,9 @@ import minimalstyle as ms
 from minimalstyle import reference
 from minimalstyle.color import chroma_distance
 from minimalstyle.errors import UsageError
-from minimalstyle.layers import VGG
 from minimalstyle.method import choose, reconstruct
-from minimalstyle.network import Network
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
 from minimalstyle.settings import PRESETS, strength_factors
 
 CONTENT = {"relu2_1": 1.0}

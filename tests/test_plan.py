@@ -16,8 +16,8 @@ from minimalstyle import images, method, plan
 from minimalstyle.engine import tiles
 from minimalstyle.engine.taps import tap
 from minimalstyle.engine.threads import available_cores
-from minimalstyle.layers import VGG, Conv
-from minimalstyle.network import Network, Pass
+from minimalstyle.network.layers import VGG, Conv
+from minimalstyle.network.network import Network, Pass
 
 PACE = plan.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
 
@@ -173,8 +173,7 @@ def test_the_memory_of_a_pass(
         run = network.at(150, 201, taps)
         evaluate(run, image)
         used, _ = memory()
-    assert plan._nbytes(vars(run)) == pytest.approx(used, rel=0.02)
-    assert plan._spare_bytes(run) == sum(spare.nbytes for spare in run._spares)
+    assert run.memory(backward=True) == pytest.approx(used, rel=0.02)
 
 
 @pytest.mark.parametrize("taps", [["relu1_1", "relu2_1"], ["relu3_2"]])
@@ -183,8 +182,11 @@ def test_the_memory_of_the_filters(pooled_vgg: Callable[..., VGG], taps: list[st
     run = network.at(16, 16, taps)
     run.forward(np.zeros((16, 16, 3)))
     run.backward({name: tap() for name in taps})
-    filters = sum(one.data.nbytes for one in network._filters.values())
-    assert plan._filter_bytes(network, run) == filters
+    stages = range(1, len(network.stages))
+    made = {(i, way): network.filters(i, backward=way) for i in stages for way in (False, True)}
+    deepest = 2 if "relu3_2" not in taps else len(network.stages) - 1
+    expected = sum(one.data.nbytes for (i, _), one in made.items() if i <= deepest)
+    assert run.filter_bytes == expected
 
 
 LAYERS = {"content_layers": {"relu2_2": 1.0}, "style_layers": {"relu1_1": 1.0, "relu3_1": 1.0}}
@@ -280,10 +282,10 @@ def test_what_the_system_refuses_does_not_fit(
 ) -> None:
     make = Network.at
 
-    def at(self: Network, height: int, width: int, *others: Any) -> Any:
+    def at(self: Network, height: int, width: int, *others: Any, **ways: Any) -> Any:
         if max(height, width) > 100:
             raise MemoryError
-        return make(self, height, width, *others)
+        return make(self, height, width, *others, **ways)
 
     monkeypatch.setattr(Network, "at", at)
     assert plan.largest_size(network, (400, 300), [(300, 300)], 10**12) == 96
@@ -297,10 +299,10 @@ def test_an_estimate_of_what_has_no_addresses(
     assert plan.memory_estimate(network, sizes, styles) == needed
     make = Network.at
 
-    def at(self: Network, height: int, width: int, *others: Any) -> Any:
+    def at(self: Network, height: int, width: int, *others: Any, **ways: Any) -> Any:
         if max(height, width) > 600:
             raise MemoryError
-        return make(self, height, width, *others)
+        return make(self, height, width, *others, **ways)
 
     monkeypatch.setattr(Network, "at", at)
     assert plan.memory_estimate(network, sizes, styles) == pytest.approx(needed, rel=0.1)

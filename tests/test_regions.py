@@ -7,8 +7,8 @@ from conftest import off
 import minimalstyle as ms
 from minimalstyle import reference
 from minimalstyle.errors import UsageError
-from minimalstyle.layers import VGG
-from minimalstyle.network import Network
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
 from minimalstyle.optimize import minimize
 from minimalstyle.regions import Region, regions
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
-from minimalstyle.objective import Objective
+from minimalstyle.loss.objective import Objective
 from minimalstyle.optimize import State, minimize
 
 

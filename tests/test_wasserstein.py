@@ -7,9 +7,10 @@ from conftest import off
 from threadpoolctl import threadpool_limits
 
 import minimalstyle as ms
-from minimalstyle import losses, reference
-from minimalstyle.layers import VGG
-from minimalstyle.network import Network
+from minimalstyle import reference
+from minimalstyle.loss import terms as losses
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
 from minimalstyle.regions import Region
 
 

@@ -193,21 +193,26 @@ def weighted_moments(
 
 
 def add_weighted_gradient(
-    scaled: Map,
+    f: Map,
     weight: Floats,
     matrix: Floats,
     shift: Floats | None,
     accumulate: bool,
+    scaled: Map,
     gradient: Map,
     threads: Threads,
 ) -> None:
-    """`w^2 (F S + b)`, added to `gradient` with `accumulate`; wF in `scaled` is overwritten."""
-    rows = [aligned((scaled.width + ROWS) * scaled.channels) for _ in range(threads.number)]
+    """`w^2 (F S + b)`, added to `gradient` with `accumulate`; `scaled` is memory of the shape of f.
+
+    That is the gradient of what depends on `weighted_moments`.
+    """
+    rows = [aligned((f.width + ROWS) * f.channels) for _ in range(threads.number)]
     product = tap(matrix)
-    threads.run(tap_gradient, scaled.height, scaled, product, False, False, scaled, scratch=rows)
+    threads.run(scale_pixels, f.height, f, weight, False, scaled)
+    threads.run(tap_gradient, f.height, scaled, product, False, False, scaled, scratch=rows)
     if shift is not None:
         inside(scaled)[...] += weight[:, :, None] * shift
-    threads.run(scale_pixels, scaled.height, scaled, weight, accumulate, gradient)
+    threads.run(scale_pixels, f.height, scaled, weight, accumulate, gradient)
 
 
 # ----------------------------------------------------------------------------------- distance

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minimalstyle import reference
-from minimalstyle.layers import Conv, Layer, Pool, Relu
+from minimalstyle.network.layers import Conv, Layer, Pool, Relu
 
 __all__ = ["Case", "cases", "tiny_vgg"]
 

@@ -5,7 +5,7 @@ import pytest
 from lesson2 import strongest, window
 
 from minimalstyle import load_network, reference
-from minimalstyle.layers import Conv, Pool, Relu
+from minimalstyle.network.layers import Conv, Pool, Relu
 
 
 def positive_chain():

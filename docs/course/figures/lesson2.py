@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pictures import PAINTING, PHOTOGRAPH, STYLE_LAYERS, Float32, picture, tiles
 
 import minimalstyle as ms
-from minimalstyle.layers import Conv, Layer, Pool
+from minimalstyle.network.layers import Conv, Layer, Pool
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from common import ROOT, options, save
 from matplotlib.figure import Figure
 
 from minimalstyle import images, load_network, reference
-from minimalstyle.layers import Relu
+from minimalstyle.network.layers import Relu
 
 chosen = options(__doc__, size=256)
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from minimalstyle.errors import MinimalstyleWarning, WeightsError
 from minimalstyle.files import one_line
-from minimalstyle.layers import VGG, Conv, Layer, Pool, Relu
+from minimalstyle.network.layers import VGG, Conv, Layer, Pool, Relu
 
 if TYPE_CHECKING:  # onnx takes 0.15 s to import: only when a file is read
     import onnx

@@ -1,7 +1,7 @@
-"""The losses, each value beside its hand-derived gradient. They know moments and maps, no layers.
+"""The losses, each value beside its hand-derived gradient. They know moments, no maps, no layers.
 
-The value is taken with the weight of the term, and the gradient comes as a `Tap`: what the engine
-adds to the gradient at the layer, `F S + b + w (F - P)`. The derivations stand in `reference`.
+A gradient comes as what it takes to make it from the features F: S and b of `F S + b`, or w of
+`w (F - P)`. The derivations stand in `reference`.
 """
 
 from typing import NamedTuple
@@ -9,18 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .engine.maps import Map
-from .engine.taps import squared_distance
-from .engine.threads import Threads
-from .engine.variation import total_variation
-from .errors import WeightsError
+from ..errors import WeightsError
 
 __all__ = [
     "Gaussian",
     "content_loss",
     "gaussian",
     "gram_loss",
-    "total_variation",
     "wasserstein_loss",
     "wasserstein_loss_of_few",
 ]
@@ -31,13 +26,13 @@ _KEPT = 0.99  # of the variance: what is left out is below the noise of float32 
 SMOOTH = 3e-5  # of the variance: smaller deviations are noise, and their roots have no slope
 
 
-def content_loss(f: Map, target: Map, energy: float, threads: Threads) -> tuple[float, float]:
+def content_loss(distance: float, energy: float) -> tuple[float, float]:
     """`||F - P||^2 / energy` and the factor w of its gradient `w (F - P)`.
 
     Parameters
     ----------
-    f, target : Map
-        F and P, of the same shape.
+    distance : float
+        `||F - P||^2`.
     energy : float
         `||P||^2`; 2 for the paper's loss.
 
@@ -51,7 +46,7 @@ def content_loss(f: Map, target: Map, energy: float, threads: Threads) -> tuple[
     ----------
     Gatys, Ecker and Bethge 2016, equations 1 and 2.
     """
-    return squared_distance(f, target, threads) / energy, 2.0 / energy
+    return distance / energy, 2.0 / energy
 
 
 def gram_loss(
