@@ -87,8 +87,8 @@ def test_a_change_anywhere_in_the_engine_counts(tmp_path):
     script = """if True:
         import numpy as np
         from minimalstyle.gradcheck.cases import tiny_vgg
-        from minimalstyle.layers import VGG
-        from minimalstyle.network import Network
+        from minimalstyle.network.layers import VGG
+        from minimalstyle.network.network import Network
         network = Network(VGG(tiny_vgg(((3, 4),)), sha256="random"), threads=1)
         image = np.linspace(0, 1, 16 * 18 * 3).reshape(16, 18, 3)
         print(float(network.features(image, ["relu1_2"])["relu1_2"].sum()))

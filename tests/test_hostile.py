@@ -71,7 +71,7 @@ import json, resource, signal, sys, warnings
 from pathlib import Path
 from minimalstyle import images
 from minimalstyle.errors import MinimalstyleError
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle.network.onnx_io import load_vgg
 
 warnings.simplefilter("ignore")
 load_vgg()

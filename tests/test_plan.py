@@ -251,7 +251,7 @@ def test_more_of_anything_takes_more_memory(network: Network) -> None:
     assert plain < needed(256, 200, (256, 256), border="reflect")
     assert plain < needed(256, 200, (256, 256), masked=True)
     assert plain + 12_000 == needed(256, 200, (256, 256), loaded_pixels=1000)
-    assert needed(256, 200, (300, 300)) < needed(256, 200, (300, 300), (300, 300))
+    assert needed(256, 200, (900, 900)) < needed(256, 200, (900, 900), (900, 900))
 
 
 def test_the_largest_size_that_fits(pooled_vgg: Callable[..., VGG]) -> None:
