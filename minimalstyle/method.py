@@ -356,7 +356,8 @@ def reconstruct_settings(given: dict[str, Any], layer: str) -> dict[str, Any]:
 def _check_fixed(what: str, fixed: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     for name, value in fixed.items():
         if name in given and given[name] != value:
-            raise UsageError(f"{what} has {name} {value!r}; {given[name]!r} would have no effect")
+            message = f"is {value!r} for {what}; {given[name]!r} would have no effect"
+            raise UsageError(message, setting=name)
 
 
 def choose(preset: str, given: dict[str, Any]) -> Settings:
@@ -458,8 +459,9 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     smallest = math.ceil((images.MIN_SIDE - 0.5) * max(width, height) / min(width, height))
     if longer < smallest:
         raise UsageError(
-            f"size {longer} would leave less than {images.MIN_SIDE} pixels on the shorter side "
-            f"of this picture; it takes {smallest}"
+            f"{longer} would leave less than {images.MIN_SIDE} pixels on the shorter side "
+            f"of this picture; it takes {smallest}",
+            setting="size",
         )
     first = max(min(settings.coarsest, longer / 2), smallest)
     steps = round(math.log2(longer / first)) if settings.scales is None else settings.scales - 1
@@ -489,7 +491,8 @@ def _inputs(
     """Styles without a frame, colours as the settings want them, and the regions of the masks."""
     if settings.beta > 0 and len(settings.style_scales) not in (1, len(styles)):
         count = len(settings.style_scales)
-        raise UsageError(f"{count} values of style_scale for {len(styles)} style pictures")
+        message = f"has {count} values for {len(styles)} style pictures"
+        raise UsageError(message, setting="style_scale")
     rgb, painted = content.rgb, [one.rgb for one in styles]
     if settings.style_frame == "crop" and not masks[1]:
         several = len(painted) > 1
@@ -511,7 +514,7 @@ def _inputs(
             raise UsageError("a style mask needs a content mask")
         return _Inputs(rgb, painted, None, alphas)
     if settings.style_blend is not None:
-        raise UsageError("style_blend and masks cannot be used together")
+        raise UsageError("and masks cannot be used together", setting="style_blend")
     fitted = []
     for kind, some in (("content", masks[0]), ("style", masks[1])):
         pictures = [rgb] * len(some) if kind == "content" else painted[: len(some)]

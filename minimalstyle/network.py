@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from .engine.tiles import Source, Tiling, tiling
 from .errors import UsageError, WeightsError
 from .layers import VGG, Conv, Pool, Relu
 from .onnx_io import load_vgg
+from .settings import Pooling
 
 __all__ = ["Network", "Pass", "load_network"]
 
@@ -40,7 +41,7 @@ class _Stage:
 def load_network(
     path: str | os.PathLike[str] | None = None,
     *,
-    pooling: Literal["max", "average"] | None = None,
+    pooling: Pooling | None = None,
     threads: int | None = None,
 ) -> "Network":
     """Load a VGG for the engine.
@@ -82,7 +83,7 @@ class Network:
         self,
         vgg: VGG,
         *,
-        pooling: Literal["max", "average"] | None = None,
+        pooling: Pooling | None = None,
         threads: int | None = None,
     ) -> None:
         self.vgg = vgg
@@ -134,7 +135,7 @@ class Network:
         height: int,
         width: int,
         taps: Sequence[str],
-        pooling: Literal["max", "average"] | None = None,
+        pooling: Pooling | None = None,
         *,
         replicate: bool = False,
     ) -> "Pass":
@@ -230,7 +231,7 @@ class Pass:
         height: int,
         width: int,
         taps: frozenset[str],
-        pooling: Literal["max", "average"] | None,
+        pooling: Pooling | None,
         *,
         replicate: bool,
     ) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from .blas import one_blas_thread
-from .border import Border, fold, pad
+from .border import fold, pad
 from .engine import maps
 from .engine.maps import Map
 from .engine.taps import Tap, add_weighted_gradient, moments, tap, weighted_moments
@@ -25,7 +24,8 @@ from .losses import (
 )
 from .network import Network
 from .regions import Region
-from .settings import Settings, check_weights
+from .setting import check_weights
+from .settings import Border, Loss, Pooling, Settings
 
 __all__ = ["Objective"]
 
@@ -126,9 +126,9 @@ class Objective:
         tv_weight: float = Settings.tv_weight,
         content_layers: Mapping[str, float] | None = None,
         style_layers: Mapping[str, float] | None = None,
-        pooling: Literal["max", "average"] | None = None,
-        loss: Literal["wasserstein", "relative", "gatys2016"] = Settings.loss,
-        border: Border = "zero",
+        pooling: Pooling | None = None,
+        loss: Loss = Settings.loss,
+        border: Border = Settings.border,
         regions: Sequence[Region] | None = None,
     ) -> None:
         defaults = Settings(
@@ -144,10 +144,10 @@ class Objective:
         self.content_weight = content_weight = defaults.content_weight
         self.style_weight = style_weight = defaults.style_weight
         self.tv_weight = defaults.tv_weight
-        self.content_layers = _shares(
-            defaults.content_layers if content_layers is None else content_layers
-        )
-        self.style_layers = _shares(defaults.style_layers if style_layers is None else style_layers)
+        kept = defaults.content_layers if content_layers is None else content_layers
+        self.content_layers = _shares("content_layers", kept)
+        styled = defaults.style_layers if style_layers is None else style_layers
+        self.style_layers = _shares("style_layers", styled)
         if content_weight == 0:
             self.content_layers = {}
         if style_weight == 0:
@@ -185,7 +185,7 @@ class Objective:
         styles: Sequence[Image],
         blend: Sequence[float] | None,
         style_masks: Sequence[Floats | None] | None,
-        pooling: Literal["max", "average"] | None,
+        pooling: Pooling | None,
         regions: Sequence[Region] | None,
     ) -> None:
         """Gram matrices of the styles: blended, or one for each region.
@@ -372,8 +372,8 @@ def _at_layer(mask: Floats, f: Map) -> Floats:
     return resize(mask, f.width, f.height)
 
 
-def _shares(weights: Mapping[str, float]) -> dict[str, float]:
-    check_weights("layer weights", weights.values())
+def _shares(name: str, weights: Mapping[str, float]) -> dict[str, float]:
+    check_weights(name, weights.values())
     return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
 
