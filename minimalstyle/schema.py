@@ -39,11 +39,13 @@ _ZERO = {"const": 0}
 
 
 def _number(setting: Setting) -> dict[str, Any]:
-    return {"type": "number", "minimum": setting.low, "maximum": setting.high}
+    assert setting.range is not None
+    low, high = setting.range
+    return {"type": "number", "minimum": low, "maximum": high}
 
 
 def _numbers(setting: Setting) -> dict[str, Any]:
-    if setting.low is None:
+    if setting.range is None:
         return {"type": "array", "items": _WEIGHT, "not": {"items": _ZERO}}
     return {"type": "array", "items": _number(setting), "minItems": 1}
 

@@ -3,13 +3,14 @@
 import math
 import numbers
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import KW_ONLY, MISSING, dataclass, fields, replace
+from textwrap import wrap
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from .errors import UsageError
 
-__all__ = ["Command", "Setting", "check_weights", "declared", "option"]
+__all__ = ["Command", "Setting", "check_weights", "declared", "documentation", "option"]
 
 Command = Literal["stylize", "texture", "reconstruct"]
 Group = Literal["sizes and iterations", "weights", "style", "network and loss", "start", "run"]
@@ -27,8 +28,8 @@ class Setting:
         A line for `--help`.
     doc : str
         Sentences for the documentation.
-    low, high : number, optional
-        The range of a number, or of each of several.
+    range : (low, high), optional
+        Of a number, or of each of several.
     commands : tuple of str
         Those that have it as an option.
     metavar : str, optional
@@ -48,8 +49,8 @@ class Setting:
     group: Group
     help: str
     doc: str
-    low: float | None = None
-    high: float | None = None
+    range: tuple[float, float] | None = None
+    _: KW_ONLY
     commands: tuple[Command, ...] = ("stylize", "texture", "reconstruct")
     metavar: str | None = None
     also: str = ""
@@ -80,12 +81,15 @@ class Setting:
         """What it must be, in words."""
         if self.choices:
             return " or ".join(self.choices)
+        if Mapping in self.kinds:
+            return "layers with their weights"
         if self.words:
             return f"{', '.join(self.words)} or a path"
-        if int in self.kinds:
-            return f"a whole number from {self.low} to {self.high}"
-        if self.low is not None:
-            return f"between {self.low} and {self.high:g}"
+        if self.range is not None:
+            low, high = self.range
+            if int in self.kinds:
+                return f"a whole number from {low} to {high}"
+            return f"between {low} and {high:g}"
         return "True or False" if bool in self.kinds else "numbers from 0 up"
 
     def check(self, value: object) -> None:
@@ -97,7 +101,7 @@ class Setting:
                 what = f"must map layer names to weights, not {value!r}"
                 raise UsageError(what, setting=self.name)
             check_weights(self.name, value.values())
-        elif tuple in self.kinds and self.low is None:
+        elif tuple in self.kinds and self.range is None:
             check_weights(self.name, value if isinstance(value, tuple) else [value])
         elif tuple in self.kinds and isinstance(value, tuple):
             for one in value or (None,):
@@ -108,9 +112,10 @@ class Setting:
     def _check_one(self, value: Any) -> None:
         if self.choices:
             valid = value in self.choices
-        elif int in self.kinds or float in self.kinds:
+        elif self.range is not None:
+            low, high = self.range
             valid = isinstance(value, int) or int not in self.kinds
-            valid = valid and _is_number(value) and self.low <= value <= self.high
+            valid = valid and _is_number(value) and low <= value <= high
         else:
             valid = isinstance(value, self.kinds[0])
         if not valid:
@@ -120,6 +125,15 @@ class Setting:
 def option(name: str) -> str:
     """What a setting is called on the command line: `--style-weight`."""
     return "--" + name.replace("_", "-")
+
+
+def documentation(settings: Iterable[Setting]) -> str:
+    """Parameters of a docstring in the style of numpydoc."""
+    lines = []
+    for setting in settings:
+        lines.append(f"{setting.name} : {setting.expected}")
+        lines += wrap(setting.doc, 96, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines) + "\n"
 
 
 def declared(settings: type) -> dict[str, Setting]:

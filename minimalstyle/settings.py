@@ -7,12 +7,13 @@ arguments that editors and type checkers know (`keywords`) and the table in `doc
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from inspect import cleandoc
 from typing import Annotated, Literal
 
 from .errors import UsageError
 from .plain import plain
 from .presets import PRESETS, RECONSTRUCTION
-from .setting import Setting, declared
+from .setting import Setting, declared, documentation
 from .strength import strength_factors
 
 __all__ = [
@@ -41,7 +42,7 @@ def _style_layers() -> dict[str, float]:
 class Settings:
     """Everything that decides the picture, besides the pictures and the weights.
 
-    What each setting means is said in its declaration; `docs/knobs.md` has the table.
+    Such as `Settings(size=256)`. An object does not change: `dataclasses.replace` makes another.
     """
 
     size: Annotated[
@@ -50,8 +51,7 @@ class Settings:
             "sizes and iterations",
             "longer side in pixels, from 16 up, or auto: all that fits in memory",
             "Longer side of the result in pixels.",
-            16,
-            LARGEST,
+            (16, LARGEST),
             metavar="PIXELS",
             also="auto",
         ),
@@ -71,8 +71,7 @@ class Settings:
             "sizes and iterations",
             "at the full size",
             "L-BFGS-B iterations at the full size.",
-            1,
-            1_000_000,
+            (1, 1_000_000),
             metavar="N",
         ),
     ] = 20
@@ -82,8 +81,7 @@ class Settings:
             "sizes and iterations",
             "at each coarser size",
             "L-BFGS-B iterations at each coarser size.",
-            1,
-            1_000_000,
+            (1, 1_000_000),
             metavar="N",
         ),
     ] = 30
@@ -94,8 +92,7 @@ class Settings:
             "longer side of the coarsest size",
             "Longer side, in pixels, of the first and coarsest size, where the large forms are "
             "painted. The smaller it is, the more of the painting's objects come into the picture.",
-            16,
-            LARGEST,
+            (16, LARGEST),
             metavar="PIXELS",
         ),
     ] = 96
@@ -106,8 +103,7 @@ class Settings:
             "number of sizes",
             "How many sizes, in equal steps from `first_size` to `size`; None for steps of about "
             "2.",
-            1,
-            12,
+            (1, 12),
             metavar="N",
             shown="steps of about 2",
         ),
@@ -120,8 +116,7 @@ class Settings:
             "Longer side, in pixels, up to which layers deeper than the third block act, besides "
             "at the first size: what they ask for is painted by then, and they are most of the "
             "work.",
-            16,
-            LARGEST,
+            (16, LARGEST),
             metavar="PIXELS",
         ),
     ] = 300
@@ -134,8 +129,7 @@ class Settings:
             "How far from photograph to painting: it moves `style_weight`, `tv_weight`, "
             "`first_size` and the weights of `content_layers`. 50, or None, leaves them as they "
             "are.",
-            0,
-            100,
+            (0, 100),
             commands=("stylize",),
         ),
     ] = None
@@ -145,8 +139,7 @@ class Settings:
             "weights",
             "likeness to CONTENT",
             "alpha of `L = alpha L_content + beta L_style + gamma L_tv`.",
-            0,
-            1e12,  # float32 holds a loss that is so much larger
+            (0, 1e12),  # float32 holds a loss that is so much larger
             commands=("stylize",),
             metavar="WEIGHT",
         ),
@@ -157,8 +150,7 @@ class Settings:
             "weights",
             "likeness to STYLE",
             "beta: how much the style counts. Not both this and `content_weight` can be 0.",
-            0,
-            1e12,
+            (0, 1e12),
             commands=("stylize",),
             metavar="WEIGHT",
         ),
@@ -169,8 +161,7 @@ class Settings:
             "weights",
             "smoothness",
             "gamma: how smooth the picture is to be, by its total variation.",
-            0,
-            1e12,
+            (0, 1e12),
             metavar="WEIGHT",
         ),
     ] = 8.0
@@ -182,8 +173,7 @@ class Settings:
             "size of the strokes, for all STYLEs or each",
             "Size of the style's strokes: longer side of the style picture over that of the "
             "result; one for all styles, or one each.",
-            0.1,
-            10,
+            (0.1, 10),
             commands=("stylize", "texture"),
             metavar="A[,B...]",
         ),
@@ -288,12 +278,11 @@ class Settings:
             "start",
             "share of INIT in the start, the rest is CONTENT",
             "Share of `init` in the start; the rest is the content.",
-            0,
-            1,
+            (0, 1),
             commands=("stylize", "reconstruct"),
         ),
     ] = 1.0
-    seed: Annotated[int, Setting("start", "of the noise", "Of the noise.", 0, 2**63 - 1)] = 0
+    seed: Annotated[int, Setting("start", "of the noise", "Of the noise.", (0, 2**63 - 1))] = 0
 
     segment: Annotated[
         int | None,
@@ -302,8 +291,7 @@ class Settings:
             "iterations from one checkpoint to the next",
             "L-BFGS-B begins anew after so many iterations, and a checkpoint is kept there; None "
             "for 30 where there is a checkpoint, and never where there is none.",
-            1,
-            1_000_000,
+            (1, 1_000_000),
             commands=(),
         ),
     ] = None
@@ -313,8 +301,7 @@ class Settings:
             "run",
             "of the engine",
             "Threads of the engine; all cores when None. The result does not depend on it.",
-            1,
-            1024,
+            (1, 1024),
             shown="all cores",
             machine=True,
         ),
@@ -369,4 +356,8 @@ class Settings:
 
 
 SETTINGS = declared(Settings)
+
+if Settings.__doc__ is not None:  # as with python -OO
+    Settings.__doc__ = cleandoc(Settings.__doc__) + "\n\nAttributes\n----------\n"
+    Settings.__doc__ += documentation(SETTINGS.values())
 OF_THE_MACHINE = {name for name, setting in SETTINGS.items() if setting.machine}

@@ -82,8 +82,6 @@ def table() -> str:
 def _values(setting: Setting) -> str:
     if setting.choices:
         return ", ".join(f"`{word}`" for word in setting.choices)
-    if Mapping in setting.kinds:
-        return "layers with weights"
     expected = "yes or no" if bool in setting.kinds else setting.expected
     return f"{expected}, or `{setting.also}`" if setting.also else expected
 
