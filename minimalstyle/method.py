@@ -655,6 +655,8 @@ def _start(inputs: _Inputs, size: tuple[int, int], settings: Settings) -> images
     if settings.init == "noise":
         init = noise(size[1], size[0], settings.seed)
     elif settings.init == "style":
+        if not inputs.styles:
+            raise UsageError("is style, and there is no style picture", setting="init")
         init = inputs.styles[0]
     else:
         picture = images.load(settings.init)

@@ -101,9 +101,10 @@ class Setting:
                 what = f"must map layer names to weights, not {value!r}"
                 raise UsageError(what, setting=self.name)
             check_weights(self.name, value.values())
-        elif tuple in self.kinds and self.range is None:
-            check_weights(self.name, value if isinstance(value, tuple) else [value])
         elif tuple in self.kinds and isinstance(value, tuple):
+            if self.range is None:
+                check_weights(self.name, value)
+                return
             for one in value or (None,):
                 self._check_one(one)
         else:
