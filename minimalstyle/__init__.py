@@ -5,7 +5,7 @@ network's features, `Objective` is the loss with its gradient, `gradcheck` compa
 finite differences.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import early as early  # first, before NumPy is imported
 from .errors import (
@@ -19,6 +19,7 @@ from .errors import (
     WeightsError,
 )
 from .gradcheck import gradcheck
+from .keywords import SettingsDict
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "OutputError",
     "Result",
     "Settings",
+    "SettingsDict",
     "StoppedError",
     "UsageError",
     "WeightsError",
@@ -67,10 +69,12 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
+if not TYPE_CHECKING:  # which would take any name for one that there is
 
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_HOMES[name]}", __name__)
-    return getattr(module, name)
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f".{_HOMES[name]}", __name__)
+        return getattr(module, name)

@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from .errors import CheckpointError
 from .files import atomic_write, check_file, reason
+from .setting import option
+from .settings import OF_THE_MACHINE
 
 __all__ = ["check_same_run", "read", "write"]
 
@@ -30,7 +32,6 @@ _LENGTH = 8  # bytes of the header's length
 _DIGEST = hashlib.sha256().digest_size
 _CHUNK = 1 << 20
 _DTYPES = ("<f4", "<f8", "<i4", "<i8")
-_FREE = {"threads"}  # settings without any effect on the result: they may differ
 
 
 def write(
@@ -197,14 +198,13 @@ def _other_setting(theirs: Any, ours: dict[str, Any]) -> str | None:
     theirs = _mapping(theirs)
     for name in {**ours, **theirs}:
         a, b = theirs.get(name), ours.get(name)
-        option = "--" + name.replace("_", "-")
-        if a == b or name in _FREE:
+        if a == b or name in OF_THE_MACHINE:  # no effect on the result: they may differ
             continue
         if a is None or a is False:
-            return f"made without {option}"
+            return f"made without {option(name)}"
         if a is True:
-            return f"made with {option}"
-        return f"made with {option} {_text(a)}, not {'without' if b is None else _text(b)}"
+            return f"made with {option(name)}"
+        return f"made with {option(name)} {_text(a)}, not {'without' if b is None else _text(b)}"
     return None
 
 

@@ -10,23 +10,24 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import Console, Parser, Progress, Signals, warnings_as_lines
 from .errors import OutputError, StoppedError, UsageError, WeightsError
 from .files import beside, check_file, check_target, free, shortened
-from .settings import CHOICES, PRESETS, RECONSTRUCTION, Settings
+from .options import add_settings, preset_help
+from .setting import option
+from .settings import PRESETS, RECONSTRUCTION, SETTINGS, Settings
 
 if TYPE_CHECKING:
     from .events import Iterate
+    from .setting import Command
 
 __all__ = ["main"]
 
-_CONSOLE = Console("minimalstyle")
+_CONSOLE = Console("minimalstyle", option)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +69,7 @@ _COMMANDS = {
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    command = argv[0] if argv and argv[0] in _COMMANDS else "stylize"
+    command: Command = argv[0] if argv and argv[0] in _COMMANDS else "stylize"  # type: ignore[assignment]
     parser = _parser(command)
     words = argv if command == "stylize" else argv[1:]
     if "--" in words:  # which parse_intermixed_args does not know: pictures follow
@@ -84,7 +85,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
+def _parser(command: Command) -> argparse.ArgumentParser:
     from . import __version__
 
     parser = Parser(
@@ -149,144 +150,22 @@ def _add_files(parser: argparse.ArgumentParser, command: str) -> None:
     add("--resume", type=Path, metavar="FILE", help="go on from a checkpoint of the same run")
 
 
-def _add_settings(parser: argparse.ArgumentParser, command: str) -> None:
-    """Options that are fields of `Settings`; those not given stay out of the namespace."""
-    default = Settings()
-    group = parser.add_argument_group("settings", argument_default=argparse.SUPPRESS)
-    presets = "; ".join(f"{name}: {_preset_text(name)}" for name in PRESETS)
-
-    def add(name: str, help_text: str, **kind: Any) -> None:
-        group.add_argument(f"--{name}", help=help_text, **kind)
-
-    parser.add_argument("--preset", choices=PRESETS, help=presets)
-    add(
-        "size",
-        "longer side in pixels, from 16 up, or auto: all that fits in memory "
-        f"(default: {default.size})",
-        type=_size,
-        metavar="PIXELS",
-    )
-    if command != "texture":
-        add("enlarge", "allow --size above the size of CONTENT", action="store_true")
+def _add_settings(parser: argparse.ArgumentParser, command: Command) -> None:
+    """Options that are fields of `Settings`, and those that go with them."""
+    add = parser.add_argument
+    add("--preset", choices=PRESETS, help=preset_help())
     if command == "reconstruct":
-        default = Settings(**RECONSTRUCTION)
-    _add_sizes(add, default)
-    if command == "stylize":
-        add("strength", "0 the photograph, 50 the default, 100 repainted", type=float)
-        text = f"likeness to CONTENT (default: {default.content_weight:g})"
-        add("content-weight", text, type=float, metavar="WEIGHT")
-        text = f"likeness to STYLE (default: {default.style_weight:g})"
-        add("style-weight", text, type=float, metavar="WEIGHT")
-        add(
-            "preserve-color",
-            "keep the colours of CONTENT (default: off)",
-            choices=CHOICES["preserve_color"],
-        )
-        text = "regions, white or in colours; once, or once for each STYLE"
-        add("content-mask", text, action="append", metavar="FILE")
-        add("style-mask", "parts of STYLE; once for each", action="append", metavar="FILE")
-    add("tv-weight", f"smoothness (default: {default.tv_weight:g})", type=float, metavar="WEIGHT")
-    if command != "reconstruct":
-        add(
-            "style-scale",
-            "size of the strokes, for all STYLEs or each (default: 1)",
-            type=_one_or_more,
-            metavar="A[,B...]",
-        )
-        add(
-            "style-blend",
-            "weight of each STYLE, such as 0.7,0.3 (default: equal)",
-            type=_numbers,
-            metavar="A,B...",
-        )
-        add(
-            "style-frame",
-            "a frame around STYLE (default: crop)",
-            choices=CHOICES["style_frame"],
-        )
-        add("style-layers", "such as relu1_1:4,relu3_1:1", type=_layers, metavar="LAYERS")
-        add("loss", f"what a style is (default: {default.loss})", choices=CHOICES["loss"])
-    if command == "stylize":
-        add("content-layers", "such as relu4_2:1,relu3_1:0.5", type=_layers, metavar="LAYERS")
-    if command == "reconstruct":
-        parser.add_argument("--layer", default="relu4_2", help="(default: relu4_2)")
+        add("--layer", default="relu4_2", help="(default: relu4_2)")
     if command == "texture":
-        parser.add_argument(
+        add(
             "--seamless", action="store_true", help="make it tile; also saves a proof of 2x2 copies"
         )
-    add("pooling", "(default: max)", choices=CHOICES["pooling"])
-    add("border", f"what is beyond the edge (default: {default.border})", choices=CHOICES["border"])
-    if command != "texture":
-        start = "content" if command == "stylize" else "noise"
-        words = "content, noise, style" if command == "stylize" else "content, noise"
-        add("init", f"start from {words}, or a picture file (default: {start})", metavar="INIT")
-        add(
-            "init-blend", "share of INIT in the start, the rest is CONTENT (default: 1)", type=float
-        )
-    add("seed", f"of the noise (default: {default.seed})", type=int)
-    add("threads", "(default: all cores)", type=int)
-
-
-def _add_sizes(add: Callable[..., None], default: Settings) -> None:
-    """The sizes of a run, and what is done at each."""
-
-    def add_number(name: str, help_text: str, value: object, metavar: str = "N") -> None:
-        add(name, f"{help_text} (default: {value})", type=int, metavar=metavar)
-
-    add_number("iterations", "at the full size", default.iterations)
-    add_number("coarse-iterations", "at each coarser size", default.coarse_iterations)
-    text = "longer side of the coarsest size"
-    add_number("first-size", text, default.first_size, "PIXELS")
-    add_number("scales", "number of sizes", default.scales or "steps of about 2")
-    text = "largest size at which layers beyond block 3 act"
-    add_number("deep-size", text, default.deep_size, "PIXELS")
-
-
-def _preset_text(name: str) -> str:
-    changes = PRESETS[name]
-    words = {"gram": "Gram matrices, as in the paper", "gatys2016": "the paper's constants"}
-    if name in words:
-        return words[name]
-    changed = (f"--{key.replace('_', '-')} {value}" for key, value in changes.items())
-    return " ".join(changed) or "as below"
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        message = f"{text!r}: expected numbers separated by commas"
-        raise argparse.ArgumentTypeError(message) from None
-
-
-def _one_or_more(text: str) -> float | tuple[float, ...]:
-    numbers = _numbers(text)
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _size(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
-_size.__name__ = "size"  # argparse names it where it does not fit
-
-
-def _layers(text: str) -> dict[str, float]:
-    layers = {}
-    for part in text.split(","):
-        name, _, weight = part.partition(":")
-        name = name.strip()
-        if not name:
-            message = f"{text!r}: expected layers separated by commas, such as relu4_2:1"
-            raise argparse.ArgumentTypeError(message)
-        if name in layers:
-            raise argparse.ArgumentTypeError(f"{text!r}: {name} is given twice")
-        try:
-            layers[name] = float(weight or 1)
-        except ValueError:
-            message = f"{part!r}: expected a layer and its weight, such as relu4_2:1"
-            raise argparse.ArgumentTypeError(message) from None
-    return layers
+    add_settings(parser, command, Settings(**(RECONSTRUCTION if command == "reconstruct" else {})))
+    if command == "stylize":
+        add = parser.add_argument_group("regions", argument_default=argparse.SUPPRESS).add_argument
+        text = "regions, white or in colours; once, or once for each STYLE"
+        add("--content-mask", help=text, action="append", metavar="FILE")
+        add("--style-mask", help="parts of STYLE; once for each", action="append", metavar="FILE")
 
 
 def _seconds(text: str) -> float:
@@ -298,8 +177,7 @@ def _seconds(text: str) -> float:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The options that are fields of `Settings`, and those of `--like`, checked."""
-    names = [field.name for field in fields(Settings)]
-    given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    given = {name: getattr(args, name) for name in SETTINGS if hasattr(args, name)}
     if args.like is not None:
         if args.preset is not None:
             raise UsageError("--preset and --like: a recipe has all settings; give one of them")
@@ -312,22 +190,14 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     auto = given.get("size") == "auto"
     if auto:
         del given["size"]
-    try:
-        chosen = Settings(**{**PRESETS[args.preset], **given})
-        chosen.check()
-    except UsageError as error:
-        # It speaks of style_weight; here that is --style-weight.
-        raise UsageError(_as_options(str(error), names)) from None
+    chosen = Settings(**{**PRESETS[args.preset], **given})
+    chosen.check()
     blend, styles = chosen.style_blend, len(args.styles)
     if blend is not None and len(blend) != styles:
-        raise UsageError(f"--style-blend has {len(blend)} weights for {styles} STYLE pictures")
+        message = f"has {len(blend)} weights for {styles} STYLE pictures"
+        raise UsageError(message, setting="style_blend")
     args.auto, args.size = auto, chosen.size
     return given
-
-
-def _as_options(message: str, names: Sequence[str]) -> str:
-    options = {name: "--" + name.replace("_", "-") for name in names}
-    return re.sub(rf"(?<!-)\b({'|'.join(names)})\b", lambda match: options[match[0]], message)
 
 
 def _settings_like(args: argparse.Namespace) -> dict[str, Any]:
@@ -356,11 +226,11 @@ def _check_files(args: argparse.Namespace) -> Path:
     pictures = [args.content, *args.styles]
     pictures += [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
     inputs = [Path(one) for one in pictures if one is not None]
-    init = getattr(args, "init", "content")
-    if init not in ("content", "noise", "style"):
-        if not os.path.exists(init):
-            raise UsageError(f"--init {init}: give content, noise, style, or an existing picture")
-        inputs.append(Path(init))
+    start = Settings(init=getattr(args, "init", Settings.init)).start_picture
+    if start is not None:
+        if not os.path.exists(start):
+            raise UsageError(f"--init {start}: give content, noise, style, or an existing picture")
+        inputs.append(Path(start))
     for path in inputs:
         check_file(path)
     if args.weights is not None:
@@ -372,20 +242,20 @@ def _check_files(args: argparse.Namespace) -> Path:
     output: Path = args.output or free(_default_output(args))
     check_writable(output, args.size, args.bits)
     targets = [("--report", args.report), ("--checkpoint", args.checkpoint)]
-    targets = [(option, path) for option, path in targets if path is not None]
-    for option, path in targets:
+    targets = [(name, path) for name, path in targets if path is not None]
+    for name, path in targets:
         check_target(path)
         if _same(path, output):
-            raise UsageError(f"{option} {path}: is the output; choose another name")
+            raise UsageError(f"{name} {path}: is the output; choose another name")
     if len(targets) == 2 and _same(args.report, args.checkpoint):
         raise UsageError(f"--checkpoint {args.checkpoint}: is the report; choose another name")
-    for option, path in (("--output", output), *targets, *_companions(args, output)):
-        going_on = option == "--checkpoint" and args.resume is not None
+    for name, path in (("--output", output), *targets, *_companions(args, output)):
+        going_on = name == "--checkpoint" and args.resume is not None
         sources = inputs if going_on or args.resume is None else [*inputs, args.resume]
         if any(_same(path, other) for other in sources):
-            raise UsageError(f"{option} {path}: is one of the inputs; choose another name")
+            raise UsageError(f"{name} {path}: is one of the inputs; choose another name")
         if os.path.lexists(path) and not (args.force or going_on):
-            raise UsageError(f"{option} {path}: exists; --force overwrites it")
+            raise UsageError(f"{name} {path}: exists; --force overwrites it")
     return output
 
 
@@ -431,27 +301,24 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
         from . import job
         from .images import keeps_alpha
 
-        with _naming_options():
-            run = job.Job(args, settings, progress.note)
-            if run.content.alpha is not None and not keeps_alpha(output):
-                progress.note(f"{output}: a JPEG holds no transparency; with .png it is kept")
-            if args.plan:
-                for line in run.plan().splitlines():
-                    _CONSOLE.result(line)
-                return 0
-            run.check_space(output, args.checkpoint or args.resume)
-            film = (
-                None if args.save_every is None else job.Film(output, args.save_every, args.force)
-            )
+        run = job.Job(args, settings, progress.note)
+        if run.content.alpha is not None and not keeps_alpha(output):
+            progress.note(f"{output}: a JPEG holds no transparency; with .png it is kept")
+        if args.plan:
+            for line in run.plan().splitlines():
+                _CONSOLE.result(line)
+            return 0
+        run.check_space(output, args.checkpoint or args.resume)
+        film = None if args.save_every is None else job.Film(output, args.save_every, args.force)
 
-            def callback(event: Iterate) -> str | None:
-                signals.has_picture = True
-                progress.show(event)
-                if film is not None:
-                    film.add(event)
-                return None if signals.received is None else "stop"
+        def callback(event: Iterate) -> str | None:
+            signals.has_picture = True
+            progress.show(event)
+            if film is not None:
+                film.add(event)
+            return None if signals.received is None else "stop"
 
-            result = run(callback)
+        result = run(callback)
     saved, errors = job.save(run, output, result, film)
     for error in errors:
         _CONSOLE.tell(f"error: {error}")
@@ -465,13 +332,3 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
     if errors:
         return OutputError.exit_code
     return StoppedError.exit_code if "error" in result.report else 0
-
-
-@contextmanager
-def _naming_options() -> Iterator[None]:
-    """Errors of the library speak of settings; here these are options."""
-    try:
-        yield
-    except UsageError as error:
-        names = [field.name for field in fields(Settings)]
-        raise UsageError(_as_options(str(error), names)) from None

@@ -38,10 +38,16 @@ class Console:
     """Lines that begin with the name of the program, on stderr, and results, on stdout.
 
     A reader that went away is no reason to lose a picture.
+
+    Parameters
+    ----------
+    program : str
+    name : callable
+        What a setting is called here, of its name in `Settings`.
     """
 
-    def __init__(self, program: str) -> None:
-        self.program = program
+    def __init__(self, program: str, name: Callable[[str], str]) -> None:
+        self.program, self.name = program, name
 
     def tell(self, text: str) -> None:
         """One line on stderr."""
@@ -71,7 +77,8 @@ class Console:
         if debug:
             traceback.print_exception(error)
         if isinstance(error, MinimalstyleError):
-            self.tell(f"error: {error}")
+            text = error.text(self.name) if isinstance(error, UsageError) else error
+            self.tell(f"error: {text}")
             return error.exit_code
         if isinstance(error, MemoryError):
             self.tell("error: not enough memory; choose a smaller --size")

@@ -168,14 +168,14 @@ class Job:
         if args.like is None:
             return
         masks = [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
-        init = self._chosen().init
+        init = self._chosen().start_picture
         lines = recipe.check_inputs(
             recipe.read(args.like),
             self.content.sha256,
             [one.sha256 for one in self.styles],
             self.network.vgg.sha256,
             masks=[images.load_mask(one).sha256 for one in masks],
-            init=None if init in ("content", "noise", "style") else images.load(init).sha256,
+            init=None if init is None else images.load(init).sha256,
         )
         for line in lines:
             if line.startswith(("masks:", "init:")):  # missing: the picture will be another one

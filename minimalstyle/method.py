@@ -16,9 +16,9 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from .engine.jit import notify_compilation
 from .errors import MinimalstyleWarning, UsageError
 from .events import Iterate
 from .frames import without_frame
+from .keywords import SettingsDict
 from .loss.objective import Objective
 from .loss.styles import Region
 from .network.network import Network, load_network
@@ -38,7 +39,8 @@ from .optimize import EXPONENT, FREE, SEGMENT, Minimum, minimize
 from .progress import Progress
 from .regions import at_size, regions
 from .saved import SavedRun
-from .settings import PRESETS, RECONSTRUCTION, Settings
+from .settings import PRESETS, RECONSTRUCTION, SETTINGS, Settings
+from .signature import listing_settings
 
 __all__ = ["Result", "reconstruct", "stylize", "texture"]
 
@@ -51,7 +53,6 @@ _COARSE_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
 _SHALLOW = 3  # blocks of the network whose layers act at every size
 _SHALLOW_WORK = 0.4  # share of the work that is left without the others
 _FIXED_WORK = 10_000  # pixels whose work every evaluation costs besides its own
-_SETTINGS = {field.name for field in fields(Settings)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,7 @@ class _Inputs:
     alphas: list[Float32 | None]  # of the styles: what is transparent does not count
 
 
+@listing_settings()
 @one_blas_thread()  # also for colours and masks: always the same bits
 def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     content: images.Source | images.Picture,
@@ -135,7 +137,8 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     on_note: Callable[[str], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
-    **settings: Any,
+    settings: Settings | None = None,
+    **changes: Unpack[SettingsDict],
 ) -> Result:
     """Paint the content of one picture in the style of another.
 
@@ -163,8 +166,10 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     resume : path, optional
         A checkpoint of the same run, which goes on from there to the picture that it would have
         become without the stop, bit for bit.
-    **settings
-        Fields of `Settings`.
+    settings : Settings, optional
+        In place of a preset.
+    **changes
+        Settings by name, in place of those of the preset or of `settings`.
 
     Returns
     -------
@@ -187,7 +192,7 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
         An error, such as too little memory, ended the run after it had painted something: the
         picture so far is returned, and the report says "failed" in "stopped", and the "error".
     """
-    chosen = choose(preset, settings)
+    chosen = choose(preset, changes, settings)
     on_note = on_note or _default_note
     if chosen.segment is None and not (checkpoint is None and resume is None):
         chosen = replace(chosen, segment=SEGMENT)
@@ -293,11 +298,24 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     return Result(image, None if alpha is None else images.resize(alpha, *full), report)
 
 
+class _Arguments(SettingsDict, total=False):
+    """Of `stylize`, but for the pictures."""
+
+    preset: str
+    settings: Settings | None
+    weights: str | os.PathLike[str] | Network | None
+    callback: Callable[[Iterate], object]
+    on_note: Callable[[str], None] | None
+    checkpoint: str | os.PathLike[str] | None
+    resume: str | os.PathLike[str] | None
+
+
+@listing_settings(Settings(init="noise"), without={"content_weight", "content_layers"})
 def texture(
     style: images.Source | Sequence[images.Source],
     *,
     seamless: bool = False,
-    **arguments: Any,
+    **arguments: Unpack[_Arguments],
 ) -> Result:
     """Only style: a texture like the style, square, from noise.
 
@@ -307,15 +325,19 @@ def texture(
     seamless : bool
         Make a picture that goes on at its other side, so that copies of it tile.
     **arguments
-        As of `stylize`, but for `content_weight`; `size` is the side.
+        As of `stylize`; `size` is the side. A `Settings` object counts where it differs from the
+        default.
+
+    Returns
+    -------
+    Result
     """
-    preset = arguments.get("preset", "default")
+    given, others = _split(arguments)
     fixed = {"content_weight": 0, **({"border": "wrap"} if seamless else {})}
-    _check_fixed("a seamless texture" if seamless else "a texture", fixed, arguments)
-    given = {name: value for name, value in arguments.items() if name in _SETTINGS}
+    _check_fixed("a seamless texture" if seamless else "a texture", fixed, given)
     given = texture_settings(given, seamless)
-    blank = blank_content(choose(preset, given).size)
-    return stylize(blank, style, **{**arguments, **given})
+    blank = blank_content(choose(others.get("preset", "default"), given).size)
+    return stylize(blank, style, **others, **given)
 
 
 def texture_settings(given: dict[str, Any], seamless: bool) -> dict[str, Any]:
@@ -329,7 +351,8 @@ def blank_content(side: int) -> Float32:
     return np.full((side, side, 3), 0.5, np.float32)
 
 
-def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
+@listing_settings(Settings(**RECONSTRUCTION), without={"style_weight", "content_layers"})
+def reconstruct(content: images.Source, layer: str, **arguments: Unpack[_Arguments]) -> Result:
     """Only content: what the features of one layer know of a photograph, from noise.
 
     Parameters
@@ -338,10 +361,15 @@ def reconstruct(content: images.Source, layer: str, **arguments: Any) -> Result:
     layer : str
         Such as "relu4_2".
     **arguments
-        As of `stylize`, but for `style_weight` and `content_layers`.
+        As of `stylize`. A `Settings` object counts where it differs from the default.
+
+    Returns
+    -------
+    Result
     """
-    _check_fixed("a reconstruction", {"style_weight": 0, "content_layers": {layer: 1}}, arguments)
-    return stylize(content, [], **reconstruct_settings(arguments, layer))
+    given, others = _split(arguments)
+    _check_fixed("a reconstruction", {"style_weight": 0, "content_layers": {layer: 1}}, given)
+    return stylize(content, [], **others, **reconstruct_settings(given, layer))
 
 
 def reconstruct_settings(given: dict[str, Any], layer: str) -> dict[str, Any]:
@@ -357,17 +385,36 @@ def reconstruct_settings(given: dict[str, Any], layer: str) -> dict[str, Any]:
 def _check_fixed(what: str, fixed: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     for name, value in fixed.items():
         if name in given and given[name] != value:
-            raise UsageError(f"{what} has {name} {value!r}; {given[name]!r} would have no effect")
+            message = f"is {value!r} for {what}; {given[name]!r} would have no effect"
+            raise UsageError(message, setting=name)
 
 
-def choose(preset: str, given: dict[str, Any]) -> Settings:
-    """The settings of a preset, with those given in their place, checked."""
+def _split(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings among arguments, by name, and the others."""
+    given = {name: arguments[name] for name in SETTINGS if name in arguments}
+    others = {name: value for name, value in arguments.items() if name not in SETTINGS}
+    settings = others.pop("settings", None)
+    if settings is not None:
+        whole = asdict(choose(others.get("preset", "default"), {}, settings))
+        default = asdict(Settings())
+        given = {**{name: whole[name] for name in whole if whole[name] != default[name]}, **given}
+    return given, others
+
+
+def choose(preset: str, given: Mapping[str, Any], settings: Settings | None = None) -> Settings:
+    """The settings of a preset, or others, with those given in their place, checked."""
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
-    unknown = given.keys() - _SETTINGS
+    unknown = given.keys() - SETTINGS
     if unknown:
         raise UsageError(f"there is no setting {min(unknown)!r}")
-    chosen = Settings(**{**PRESETS[preset], **given})
+    if settings is None:
+        settings = Settings(**PRESETS[preset])
+    elif not isinstance(settings, Settings):
+        raise UsageError(f"settings must be an object of Settings, not {settings!r}")
+    elif preset != "default":
+        raise UsageError("preset and settings: give one of them")
+    chosen = replace(settings, **given)
     chosen.check()
     return chosen
 
@@ -459,8 +506,9 @@ def scales(content: Float32, settings: Settings) -> list[tuple[int, int]]:
     smallest = math.ceil((images.MIN_SIDE - 0.5) * max(width, height) / min(width, height))
     if longer < smallest:
         raise UsageError(
-            f"size {longer} would leave less than {images.MIN_SIDE} pixels on the shorter side "
-            f"of this picture; it takes {smallest}"
+            f"{longer} would leave less than {images.MIN_SIDE} pixels on the shorter side "
+            f"of this picture; it takes {smallest}",
+            setting="size",
         )
     first = max(min(settings.coarsest, longer / 2), smallest)
     steps = round(math.log2(longer / first)) if settings.scales is None else settings.scales - 1
@@ -490,7 +538,8 @@ def _inputs(
     """Styles without a frame, colours as the settings want them, and the regions of the masks."""
     if settings.beta > 0 and len(settings.style_scales) not in (1, len(styles)):
         count = len(settings.style_scales)
-        raise UsageError(f"{count} values of style_scale for {len(styles)} style pictures")
+        message = f"has {count} values for {len(styles)} style pictures"
+        raise UsageError(message, setting="style_scale")
     rgb, painted = content.rgb, [one.rgb for one in styles]
     if settings.style_frame == "crop" and not masks[1]:
         several = len(painted) > 1
@@ -512,7 +561,7 @@ def _inputs(
             raise UsageError("a style mask needs a content mask")
         return _Inputs(rgb, painted, None, alphas)
     if settings.style_blend is not None:
-        raise UsageError("style_blend and masks cannot be used together")
+        raise UsageError("and masks cannot be used together", setting="style_blend")
     fitted = []
     for kind, some in (("content", masks[0]), ("style", masks[1])):
         pictures = [rgb] * len(some) if kind == "content" else painted[: len(some)]
@@ -607,6 +656,8 @@ def _start(inputs: _Inputs, size: tuple[int, int], settings: Settings) -> images
     if settings.init == "noise":
         init = noise(size[1], size[0], settings.seed)
     elif settings.init == "style":
+        if not inputs.styles:
+            raise UsageError("is style, and there is no style picture", setting="init")
         init = inputs.styles[0]
     else:
         picture = images.load(settings.init)

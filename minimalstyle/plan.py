@@ -15,12 +15,12 @@ import numpy as np
 from . import method
 from .engine.threads import available_cores
 from .images import fit
-from .network.border import Border, margin
+from .network.border import margin
 from .network.evaluation import Whole
 from .network.layers import Conv
 from .network.network import Network
 from .optimize import CORRECTIONS, FREE, minimize
-from .settings import Settings
+from .settings import LARGEST, Border, Settings
 
 __all__ = [
     "Plan",
@@ -52,7 +52,6 @@ _EVALUATIONS = 1.05  # in an iteration: most steps are taken at once
 _TARGET = 0.6  # of the time of an evaluation: forwards only, but in new memory
 _SIDES = 64, 192  # of the pictures that are measured
 
-_LARGEST = 20_000  # what `Settings` allow
 _MOST = 1_000_000
 
 # --------------------------------------------------------------------------------- memory here
@@ -335,7 +334,7 @@ def largest_size(
             return False
         return needed <= available
 
-    steps = range(8, _LARGEST + 1, 8)
+    steps = range(8, LARGEST + 1, 8)
     return 8 * bisect_left(steps, True, key=lambda longer: not fits(longer))
 
 

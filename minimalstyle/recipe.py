@@ -23,7 +23,7 @@ from .errors import ImageError
 from .files import check_file, reason
 from .opening import quiet_pillow
 from .png import SIGNATURE, text_of
-from .settings import Settings
+from .settings import OF_THE_MACHINE, Settings
 
 __all__ = ["check_inputs", "command_of", "make", "read", "settings_of"]
 
@@ -35,7 +35,6 @@ _WORD = re.compile(r"[a-z0-9_-]{1,40}")  # "content", "noise" and the like, but 
 _PICTURE = re.compile(r"picture|sha256:[0-9a-f]{64}")  # stands where a path stood
 
 _SETTINGS: dict[str, Any] = get_type_hints(Settings)
-_OF_THE_MACHINE = {"threads"}  # not of the picture; early recipes have them
 _PARTS: dict[str, Any] = {
     "version": str,
     "settings": Mapping[str, Any],
@@ -79,7 +78,7 @@ def make(report: Mapping[str, Any], version: str) -> dict[str, Any]:
         "settings": {
             name: _convert(_SETTINGS[name], value, without_path(name))
             for name, value in report["settings"].items()
-            if name not in _OF_THE_MACHINE
+            if name not in OF_THE_MACHINE
         },
         "inputs": dict(report["inputs"]),
         "weights": report["weights"]["sha256"],
@@ -170,7 +169,7 @@ def settings_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
         coarse = math.ceil(count / 4) if type(count) is int and count > 0 else 1
         settings = {"first_size": 192, "deep_size": 20_000, "coarse_iterations": coarse}
     for name, value in recipe["settings"].items():
-        if name in _OF_THE_MACHINE:
+        if name in OF_THE_MACHINE:  # early recipes have them
             continue
         if name not in _SETTINGS:
             raise ValueError(f"there is no setting {reprlib.repr(name)} in this version")

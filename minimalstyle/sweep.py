@@ -6,29 +6,35 @@ Every content with every style, or one pair over the values of one or two settin
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
 from .console import Console, Parser, Signals, duration, warnings_as_lines
 from .errors import StoppedError, UsageError
 from .files import check_file
-from .settings import Settings
+from .options import add_option
+from .settings import OF_THE_MACHINE, SETTINGS, Settings
 
 if TYPE_CHECKING:
     from .events import Iterate
 
 __all__ = ["main"]
 
-_CONSOLE = Console("minimalstyle.sweep")
-_NOT_SEEN = {"segment", "threads"}  # settings that leave the picture as it is, or nearly
+
+def _dashed(name: str) -> str:
+    """A setting as `--vary` names it."""
+    return name.replace("_", "-")
+
+
+_CONSOLE = Console("minimalstyle.sweep", _dashed)
+_SIZE = 256  # of one picture
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -86,39 +92,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("-o", "--output", type=Path, required=True, metavar="FILE", help="the sheet")
     add("--force", action="store_true", help="overwrite an existing file")
-    add("--size", type=int, default=256, help="longer side of a picture (default: %(default)s)")
-    iterations = Settings().iterations
-    add(
-        "--iterations", type=int, default=iterations, help="at the full size (default: %(default)s)"
-    )
+    add_option(parser, "size", _SIZE, default=_SIZE)
+    add_option(parser, "iterations", Settings.iterations, default=Settings.iterations)
     add("--debug", action="store_true", help="show where in the program an error came from")
     return parser
 
 
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
-
-
 def _kinds() -> dict[str, tuple[Any, ...]]:
     """The settings that one word can give: name to the types (NoneType, too) or words it takes."""
-    hints = get_type_hints(Settings)
-    kinds = {field.name: _alternatives(hints[field.name]) for field in fields(Settings)}
     return {
-        name: options
-        for name, options in kinds.items()
-        if name not in _NOT_SEEN
-        and any(one in (bool, int, float, str) or isinstance(one, str) for one in options)
+        name: setting.kinds
+        for name, setting in SETTINGS.items()
+        if name not in OF_THE_MACHINE and setting.commands
+        if any(kind in (bool, int, float, str) or kind in setting.choices for kind in setting.kinds)
     }
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    """`int | None` as (int, NoneType), `Literal["max"] | None` as ("max", NoneType)."""
-    origin = get_origin(hint)
-    if origin is Literal:
-        return get_args(hint)
-    if origin in (Union, UnionType):
-        return tuple(one for part in get_args(hint) for one in _alternatives(part))
-    return (origin or hint,)
 
 
 def _varied(text: str) -> tuple[str, list[Any]]:
@@ -191,9 +178,9 @@ def _plan(args: argparse.Namespace) -> _Plan:
         try:
             Settings(**job.settings).check()
         except UsageError as error:
-            # It speaks of style_weight; here that is style-weight.
-            message = re.sub("|".join(_kinds()), lambda name: _dashed(name[0]), str(error))
-            raise UsageError(f"{job.name}: {message}" if args.vary else message) from None
+            if not args.vary:
+                raise
+            raise UsageError(f"{job.name}: {error.text(_dashed)}") from None
     return plan
 
 

@@ -488,7 +488,9 @@ def test_help_and_version(capsys):
         option = name.replace("_", "-")
         value = getattr(Settings(), name)
         shown = f"{value:g}" if isinstance(value, float) else value
-        found = re.findall(rf"--{option} [^-].*?\(default: (\S+)\)", text.partition("settings:")[2])
+        found = re.findall(
+            rf"--{option} [^-].*?\(default: (\S+)\)", text.partition("sizes and iterations:")[2]
+        )
         assert found[0] == str(shown)
     for name, changes in PRESETS.items():
         assert f"{name}:" in text

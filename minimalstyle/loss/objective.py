@@ -1,19 +1,16 @@
 """The loss of an image and its gradient at one image size: a weighted sum of terms."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..blas import one_blas_thread
-from ..errors import UsageError
-from ..network.border import Border
 from ..network.evaluation import Affine, Gradient, Statistics, Whole
 from ..network.network import Network
-from ..settings import Settings, check_weights, check_word
-from .styles import Kind, Region, StyleTarget, style_targets
+from ..setting import check_weights
+from ..settings import SETTINGS, Border, Loss, Pooling, Settings
+from .styles import Region, StyleTarget, style_targets
 from .terms import content_loss
 
 __all__ = ["Objective"]
@@ -86,18 +83,22 @@ class Objective:
         tv_weight: float = Settings.tv_weight,
         content_layers: Mapping[str, float] | None = None,
         style_layers: Mapping[str, float] | None = None,
-        pooling: Literal["max", "average"] | None = None,
-        loss: Kind = Settings.loss,
+        pooling: Pooling | None = None,
+        loss: Loss = Settings.loss,
         border: Border = Settings.border,
         regions: Sequence[Region] | None = None,
     ) -> None:
-        _check(content_weight, style_weight, tv_weight)
-        for name, word in (("pooling", pooling), ("loss", loss), ("border", border)):
-            check_word(name, word)
+        given = {"pooling": pooling, "loss": loss, "border": border, "tv_weight": tv_weight}
+        given |= {"content_weight": content_weight, "style_weight": style_weight}
+        for name, value in given.items():
+            SETTINGS[name].check(value)
+        check_weights("content_weight and style_weight", (content_weight, style_weight))
         self.alpha, self.beta, self.gamma = content_weight, style_weight, tv_weight
-        defaults = Settings()
-        self.content_layers = _shares(content_layers or defaults.content_layers, content_weight)
-        self.style_layers = _shares(style_layers or defaults.style_layers, style_weight)
+        default = Settings()
+        contents = default.content_layers if content_layers is None else content_layers
+        self.content_layers = _shares("content_layers", contents, content_weight)
+        layers = default.style_layers if style_layers is None else style_layers
+        self.style_layers = _shares("style_layers", layers, style_weight)
         self.terms: dict[str, float] = {}
         self._threads = network.threads
         self._targets: dict[str, list[StyleTarget]] = {}
@@ -193,21 +194,9 @@ def _scaled(gradient: Gradient, weight: np.float32) -> Gradient:
     return weight * gradient
 
 
-def _check(content_weight: float, style_weight: float, tv_weight: float) -> None:
-    for name, weight in (
-        ("content_weight", content_weight),
-        ("style_weight", style_weight),
-        ("tv_weight", tv_weight),
-    ):
-        if not 0 <= weight < math.inf:
-            raise UsageError(f"{name} must be a number from 0 up, not {weight!r}")
-    if content_weight == 0 == style_weight:
-        raise UsageError("content_weight and style_weight cannot both be 0")
-
-
-def _shares(weights: Mapping[str, float], weight_of_all: float) -> dict[str, float]:
+def _shares(name: str, weights: Mapping[str, float], weight_of_all: float) -> dict[str, float]:
     """Of each layer in the loss; of none where they all count for nothing."""
-    check_weights("layer weights", weights.values())
+    check_weights(name, weights.values())
     if weight_of_all == 0:
         return {}
     return {name: weight / sum(weights.values()) for name, weight in weights.items()}

@@ -2,23 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..network.border import Border
 from ..network.evaluation import Affine, Gradient, Moments, Statistics, measure
 from ..network.network import Network
-from ..settings import check_weights
+from ..setting import check_weights
+from ..settings import Border, Loss, Pooling
 from .terms import Gaussian, gaussian, gram_loss, wasserstein_loss, wasserstein_loss_of_few
 
-__all__ = ["GaussianTarget", "GramTarget", "Kind", "Region", "StyleTarget", "style_targets"]
+__all__ = ["GaussianTarget", "GramTarget", "Region", "StyleTarget", "style_targets"]
 
 Floats = npt.NDArray[np.float32]
 Image = npt.NDArray[np.floating]
-Kind = Literal["wasserstein", "relative", "gatys2016"]
 
 
 class StyleTarget(Protocol):
@@ -108,11 +107,11 @@ def style_targets(
     styles: Sequence[Image],
     layers: Sequence[str],
     *,
-    kind: Kind = "wasserstein",
+    kind: Loss = "wasserstein",
     blend: Sequence[float] | None = None,
     masks: Sequence[Floats | None] | None = None,
     regions: Sequence[Region] | None = None,
-    pooling: Literal["max", "average"] | None = None,
+    pooling: Pooling | None = None,
     border: Border = "zero",
 ) -> dict[str, list[StyleTarget]]:
     """For each layer, the target of each region; one for all where there are no regions.
@@ -169,7 +168,7 @@ def _mean(each: Iterable[Mapping[str, Moments]], shares: Sequence[float]) -> dic
     return total
 
 
-def _target(moments: Moments, kind: Kind, channels: int) -> StyleTarget:
+def _target(moments: Moments, kind: Loss, channels: int) -> StyleTarget:
     if kind == "wasserstein":
         return GaussianTarget.of(moments)
     return GramTarget.of(moments, 4.0 * channels**2 if kind == "gatys2016" else None)

@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Border", "fold", "margin", "pad"]
+from ..settings import Border
 
-Border = Literal["zero", "replicate", "reflect", "wrap"]
+__all__ = ["fold", "margin", "pad"]
+
 Floats = npt.NDArray[np.floating]
 
 _MARGIN = {"zero": 0, "replicate": 0, "reflect": 16, "wrap": 32}

@@ -5,7 +5,7 @@ that is affine in them, so neither side needs to know how, or in how many pieces
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ from ..engine.taps import (
 from ..engine.variation import total_variation
 from ..errors import UsageError
 from ..images import resize
-from .border import Border, fold, margin, pad
+from ..settings import Border, Pooling
+from .border import fold, margin, pad
 from .network import Network
 
 __all__ = ["Affine", "Evaluation", "Moments", "Seen", "Statistics", "Whole", "measure"]
@@ -153,7 +154,7 @@ class Whole:
         style_layers: Iterable[str],
         content_layers: Iterable[str] = (),
         *,
-        pooling: Literal["max", "average"] | None = None,
+        pooling: Pooling | None = None,
         border: Border = "zero",
         regions: Mapping[str, Floats] | None = None,
         rows: bool = False,
@@ -292,7 +293,7 @@ def measure(
     image: Image,
     layers: Iterable[str],
     *,
-    pooling: Literal["max", "average"] | None = None,
+    pooling: Pooling | None = None,
     border: Border = "zero",
     mask: Floats | None = None,
 ) -> dict[str, Moments]:

@@ -1,10 +1,11 @@
 """The layers a VGG is made of, as plain data; what they compute is in `reference` and `engine`."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from ..settings import Pooling
 
 __all__ = ["VGG", "Conv", "Layer", "Pool", "Relu"]
 
@@ -39,7 +40,7 @@ class Pool:
     """2x2 pooling with stride 2; an odd last row or column is dropped."""
 
     name: str
-    kind: Literal["max", "average"] = "max"
+    kind: Pooling = "max"
 
 
 Layer = Conv | Relu | Pool

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..engine import first_layer, maps, winograd
 from ..engine.threads import Threads
 from ..errors import UsageError, WeightsError
+from ..settings import Pooling
 from .layers import VGG, Conv, Pool, Relu
 from .onnx_io import load_vgg
 from .passes import Pass, Stage
@@ -25,7 +26,7 @@ SMALLEST_SIDE = 16  # one pixel is left of it at the deepest layers
 def load_network(
     path: str | os.PathLike[str] | None = None,
     *,
-    pooling: Literal["max", "average"] | None = None,
+    pooling: Pooling | None = None,
     threads: int | None = None,
 ) -> "Network":
     """Load a VGG for the engine.
@@ -67,7 +68,7 @@ class Network:
         self,
         vgg: VGG,
         *,
-        pooling: Literal["max", "average"] | None = None,
+        pooling: Pooling | None = None,
         threads: int | None = None,
     ) -> None:
         self.vgg = vgg
@@ -128,7 +129,7 @@ class Network:
         height: int,
         width: int,
         taps: Sequence[str],
-        pooling: Literal["max", "average"] | None = None,
+        pooling: Pooling | None = None,
         *,
         replicate: bool = False,
     ) -> "Pass":

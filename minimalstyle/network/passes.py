@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from ..engine.taps import Tap, tap, tap_gradient
 from ..engine.threads import Threads
 from ..engine.tiles import Source, Tiling, tiling
 from ..errors import UsageError
+from ..settings import Pooling
 from .layers import Conv, Pool
 
 __all__ = ["Pass", "Stage"]
@@ -49,7 +50,7 @@ class Pass:
         threads: Threads,
         size: tuple[int, int],
         taps: frozenset[str],
-        pooling: Literal["max", "average"] | None,
+        pooling: Pooling | None,
         *,
         replicate: bool,
     ) -> None:
