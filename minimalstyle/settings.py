@@ -11,12 +11,15 @@ from .errors import UsageError
 
 __all__ = [
     "CHOICES",
+    "EVERY",
     "PRESETS",
     "RECONSTRUCTION",
     "Settings",
     "check_weights",
     "strength_factors",
 ]
+
+EVERY = 20.0  # seconds between two savings of a checkpoint: no setting, for it changes no picture
 
 
 class _Layers(dict[str, float]):

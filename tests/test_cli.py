@@ -137,6 +137,7 @@ def test_everything_by_default(fake, capsys):
         "preset": "default",
         "checkpoint": None,
         "resume": None,
+        "checkpoint_every": 20.0,
     }
 
 
@@ -148,7 +149,8 @@ def test_every_option_arrives(fake, capsys):
         "--style-blend 0.7,0.3 --init waves.png --seed 9 --weights vgg.onnx --threads 2 "
         "--report report.json --quiet --preset fine --pooling max --border reflect --strength 40 "
         "--content-layers relu4_2:1,relu3_1:0.5 --style-layers relu1_1,relu2_1:3 --scales 1 "
-        "--preserve-color match --init-blend 0.5 --checkpoint state"
+        "--preserve-color match --init-blend 0.5 --checkpoint state "
+        "--checkpoint-every 1m"
     )
     assert code == 0
     assert capsys.readouterr() == ("", "")
@@ -167,6 +169,7 @@ def test_every_option_arrives(fake, capsys):
         "init_blend": 0.5,
         "checkpoint": Path("state"),
         "resume": None,
+        "checkpoint_every": 60.0,
         "content_mask": (),
         "style_mask": (),
         "size": 300,

@@ -1,9 +1,11 @@
 """Runs that stop in the middle: killed, interrupted, or with values that are not finite."""
 
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
 from minimalstyle.objective import Objective
-from minimalstyle.optimize import State, minimize
+from minimalstyle.optimize import Evaluation, State, minimize
 
 
 @pytest.fixture
@@ -38,6 +40,50 @@ def test_from_any_state_to_the_same_image(bowl):
         rest = minimize(function, start, 70, segment=30, state=state)
         assert rest.image.tobytes() == whole.image.tobytes()
         assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
+
+
+@pytest.mark.parametrize("bad", [(), (12, 28, 47), (9, 10)])
+def test_evaluations_replayed_from_any_of_them(bad, bowl):
+    """A run that goes on after each evaluation: nothing before it is computed again."""
+    function, start = bowl
+    course: list[State | Evaluation] = []
+    calls, told = [], []
+
+    def counted(image):
+        calls.append(image)
+        loss, gradient = function(image)
+        return (np.nan if len(calls) in bad else loss), gradient
+
+    def run(**where):
+        return minimize(
+            counted, start, 45, segment=20, on_state=course.append, on_evaluation=course.append,
+            **where,
+        )  # fmt: skip
+
+    whole = run()
+    assert whole.restarts == len(bad)  # the last case ends at two in a row
+    all_calls, all_course = list(calls), list(course)
+    for stop in range(1, len(all_course)):
+        before = all_course[:stop]
+        known = sum(isinstance(one, Evaluation) for one in before)
+        states = [n for n, one in enumerate(before) if isinstance(one, State)]
+        replay = before[states[-1] + 1 :] if states else before
+        told.append([])
+        calls[:], course[:] = all_calls[:known], []
+        rest = run(
+            state=before[states[-1]] if states else None, replay=replay,
+            on_iterate=lambda *news: told[-1].append(news[0]),
+        )  # fmt: skip
+        assert rest.image.tobytes() == whole.image.tobytes()
+        assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
+        assert (rest.restarts, rest.stopped) == (whole.restarts, whole.stopped)
+        assert len(calls) == len(all_calls)
+        for new, old in zip(course, all_course[stop:], strict=True):
+            assert pickle.dumps(new) == pickle.dumps(old)
+    # What went before the last evaluation was told then.
+    assert told[0] == list(range(1, whole.iterations + 1))
+    for one, next_one in pairwise(told):
+        assert next_one in (one, one[1:])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
