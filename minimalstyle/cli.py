@@ -359,7 +359,9 @@ def _check_files(args: argparse.Namespace) -> Path:
 
     if args.resume is not None and not os.path.lexists(args.resume):
         # So that one command starts a run and goes on with it.
-        _CONSOLE.tell(f"{args.resume}: no such file; a new run begins, and keeps its state there")
+        if not args.quiet:
+            what = "no such file; a new run begins, and keeps its state there"
+            _CONSOLE.tell(f"{args.resume}: {what}")
         args.checkpoint, args.resume = args.checkpoint or args.resume, None
     args.outputs = Outputs(args.checkpoint or args.resume, args.resume)
     pictures = [args.content, *args.styles]
