@@ -352,17 +352,20 @@ def _settings_like(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--like {args.like}: {error}") from None
 
 
+def _begin_or_go_on(args: argparse.Namespace) -> None:
+    """One command begins a run, and goes on with it."""
+    if args.resume is not None and not os.path.lexists(args.resume):
+        if not args.quiet:
+            what = "no such file; a new run begins, and keeps its state there"
+            _CONSOLE.tell(f"{args.resume}: {what}")
+        args.checkpoint, args.resume = args.checkpoint or args.resume, None
+
+
 def _check_files(args: argparse.Namespace) -> Path:
     """Look at every file before the work starts; the path of the output."""
     from .images import check_writable
     from .outputs import Outputs
 
-    if args.resume is not None and not os.path.lexists(args.resume):
-        # So that one command starts a run and goes on with it.
-        if not args.quiet:
-            what = "no such file; a new run begins, and keeps its state there"
-            _CONSOLE.tell(f"{args.resume}: {what}")
-        args.checkpoint, args.resume = args.checkpoint or args.resume, None
     args.outputs = Outputs(args.checkpoint or args.resume, args.resume)
     pictures = [args.content, *args.styles]
     pictures += [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
@@ -437,6 +440,7 @@ def _default_output(args: argparse.Namespace) -> Path:
 def _run(args: argparse.Namespace, signals: Signals) -> int:
     """The exit code, as long as there is no signal."""
     settings = _settings(args)
+    _begin_or_go_on(args)
     output = _check_files(args)
     progress = Progress(_CONSOLE, args.quiet)
     with progress.closing(), warnings_as_lines(progress.line, args.debug):

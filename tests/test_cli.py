@@ -560,9 +560,19 @@ def test_second_signal_leaves_at_once(here):
     assert listing() == before
 
 
-def test_bar_on_a_terminal(here):
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (0, r"100% \|#{0,20}.*\| scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (80, r"100% \|#{0,20}.*\| scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (60, r"100% scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (40, r"100% loss 1.667, 1:01:40 left"),
+    ],
+)
+def test_bar_on_a_terminal(here, columns, line):
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
+    pytest.importorskip("termios").tcsetwinsize(theirs, (24, columns))
     with start(SLOW, "castle.jpg waves.png", stderr=theirs) as process:
         os.close(theirs)
         shown = b""
@@ -579,8 +589,8 @@ def test_bar_on_a_terminal(here):
     assert process.returncode == 0
     assert out == "castle_waves.png  30x20  1.2 s\n"
     text = shown.decode()
-    assert "100% |" in text
-    assert "scale 2/2, 30x20, loss 1.667, 1:01:40 left" in text
+    last = text.rstrip().split("\r")[-1].replace("\N{FULL BLOCK}", "#")
+    assert re.fullmatch(line, last.rstrip())
     assert "minimalstyle: compiling kernels\r\n" in text
 
 
