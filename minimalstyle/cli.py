@@ -19,7 +19,7 @@ from .errors import OutputError, StoppedError, UsageError, WeightsError
 from .files import beside, check_file, check_target, free, shortened
 from .options import add_settings, preset_help
 from .setting import option
-from .settings import PRESETS, RECONSTRUCTION, SETTINGS, Settings
+from .settings import EVERY, PRESETS, RECONSTRUCTION, SETTINGS, Settings
 
 if TYPE_CHECKING:
     from .events import Iterate
@@ -147,7 +147,14 @@ def _add_files(parser: argparse.ArgumentParser, command: str) -> None:
     )
     add("--report", type=Path, metavar="FILE.json", help="write settings, losses and times")
     add("--checkpoint", type=Path, metavar="FILE", help="keep the state of the run there")
-    add("--resume", type=Path, metavar="FILE", help="go on from a checkpoint of the same run")
+    add("--resume", type=Path, metavar="FILE", help="go on from a checkpoint, or begin one")
+    add(
+        "--checkpoint-every",
+        type=_seconds,
+        metavar="20s",
+        default=EVERY,
+        help=f"keep the state after so much time as well (default: {EVERY:g}s)",
+    )
 
 
 def _add_settings(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -215,14 +222,21 @@ def _settings_like(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--like {args.like}: {error}") from None
 
 
+def _begin_or_go_on(args: argparse.Namespace) -> None:
+    """One command begins a run, and goes on with it."""
+    if args.resume is not None and not os.path.lexists(args.resume):
+        if not args.quiet:
+            what = "no such file; a new run begins, and keeps its state there"
+            _CONSOLE.tell(f"{args.resume}: {what}")
+        args.checkpoint, args.resume = args.checkpoint or args.resume, None
+
+
 def _check_files(args: argparse.Namespace) -> Path:
     """Look at every file before the work starts; the path of the output."""
     from .images import check_writable
+    from .outputs import Outputs
 
-    if args.resume is not None and not os.path.lexists(args.resume):
-        # So that one command starts a run and goes on with it.
-        _CONSOLE.tell(f"{args.resume}: no such file; a new run begins, and keeps its state there")
-        args.checkpoint, args.resume = args.checkpoint or args.resume, None
+    args.outputs = Outputs(args.checkpoint or args.resume, args.resume)
     pictures = [args.content, *args.styles]
     pictures += [*getattr(args, "content_mask", ()), *getattr(args, "style_mask", ())]
     inputs = [Path(one) for one in pictures if one is not None]
@@ -239,7 +253,7 @@ def _check_files(args: argparse.Namespace) -> Path:
     if args.save_every is not None and args.save_every < 1:
         raise UsageError(f"--save-every must be a whole number from 1 up, not {args.save_every}")
 
-    output: Path = args.output or free(_default_output(args))
+    output: Path = args.output or free(_default_output(args), args.outputs.owns)
     check_writable(output, args.size, args.bits)
     targets = [("--report", args.report), ("--checkpoint", args.checkpoint)]
     targets = [(name, path) for name, path in targets if path is not None]
@@ -254,7 +268,7 @@ def _check_files(args: argparse.Namespace) -> Path:
         sources = inputs if going_on or args.resume is None else [*inputs, args.resume]
         if any(_same(path, other) for other in sources):
             raise UsageError(f"{name} {path}: is one of the inputs; choose another name")
-        if os.path.lexists(path) and not (args.force or going_on):
+        if os.path.lexists(path) and not (args.force or going_on or args.outputs.owns(path)):
             raise UsageError(f"{name} {path}: exists; --force overwrites it")
     return output
 
@@ -273,7 +287,8 @@ def _companions(args: argparse.Namespace, output: Path) -> list[tuple[str, Path]
         found += [
             ("--save-every", path)
             for path in sorted(output.parent.iterdir())
-            if frame.fullmatch(path.name)
+            # Those of an earlier process of this run stay: new ones get other names.
+            if frame.fullmatch(path.name) and args.resume is None
         ]
     return found
 
@@ -295,6 +310,7 @@ def _default_output(args: argparse.Namespace) -> Path:
 def _run(args: argparse.Namespace, signals: Signals) -> int:
     """The exit code, as long as there is no signal."""
     settings = _settings(args)
+    _begin_or_go_on(args)
     output = _check_files(args)
     progress = Progress(_CONSOLE, args.quiet)
     with progress.closing(), warnings_as_lines(progress.line, args.debug):
@@ -309,7 +325,11 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
                 _CONSOLE.result(line)
             return 0
         run.check_space(output, args.checkpoint or args.resume)
-        film = None if args.save_every is None else job.Film(output, args.save_every, args.force)
+        film = (
+            None
+            if args.save_every is None
+            else job.Film(output, args.save_every, args.force, args.outputs)
+        )
 
         def callback(event: Iterate) -> str | None:
             signals.has_picture = True

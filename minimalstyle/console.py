@@ -146,10 +146,9 @@ class Progress:
             return
         left = "" if event.seconds_left is None else f", {duration(event.seconds_left)} left"
         where = f"scale {event.scale}/{event.scales}, {event.width}x{event.height}"
-        text = f"{where}, loss {event.loss:.4g}{left}"
         if sys.stderr.isatty():
             with suppress(OSError):
-                self._draw(event.fraction, text)
+                self._draw(event.fraction, f"{where}, ", f"loss {event.loss:.4g}{left}")
         else:
             if event.scale != self.scale:
                 self.line(where + left)
@@ -157,17 +156,21 @@ class Progress:
                 self.line(f"{where}, loss {event.loss:.4g}")
         self.scale = event.scale
 
-    def _draw(self, fraction: float, text: str) -> None:
+    def _draw(self, fraction: float, where: str, state: str) -> None:
         if self.bar is None:
             from tqdm import tqdm
 
             tqdm.monitor_interval = 0  # no thread of its own
-            layout = "{percentage:3.0f}% |{bar:20}| {desc}"
-            self.bar = tqdm(total=1.0, bar_format=layout, file=sys.stderr, nrows=20)
+            self.bar = tqdm(total=1.0, file=sys.stderr, nrows=20)
         # Some terminals say that they have 0 columns and rows; tqdm would show nothing.
-        self.bar.ncols = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        self.bar.n = fraction
-        self.bar.set_description_str(text, refresh=True)
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        spare = columns - len("100% ") - len(state)
+        if spare <= len(where):  # the last column stays free
+            where = ""
+        bar = "|{bar:20}| " if spare - len(where) > len("|| ") + 20 else ""
+        self.bar.bar_format = f"{{percentage:3.0f}}% {bar}{{desc}}"
+        self.bar.ncols, self.bar.n = columns, fraction
+        self.bar.set_description_str(where + state, refresh=True)
 
     @contextmanager
     def closing(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from .pixels import eight_bits, sixteen_bits
 from .profiles import srgb_bytes
 from .sixteen_bits import encode_png, encode_tiff
 
-__all__ = ["check_writable", "keeps_alpha", "save"]
+__all__ = ["check_writable", "encode", "keeps_alpha", "save"]
 
 _WRITES = {
     ".png": "PNG",
@@ -39,12 +39,29 @@ def save(
     metadata: Mapping[str, Any] | None = None,
     bits: int = 8,
 ) -> None:
-    """Write a picture, in the format of the suffix, with an sRGB profile; all of it or nothing.
+    """Write a picture, all of it or nothing; an existing file is replaced. See `encode`.
+
+    Raises
+    ------
+    UsageError, OutputError
+        As from `encode`, or the file cannot be written; nothing is left behind.
+    """
+    atomic_write(path, encode(path, image, alpha, metadata, bits))
+
+
+def encode(
+    path: str | os.PathLike[str],
+    image: npt.NDArray[Any],
+    alpha: npt.NDArray[Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    bits: int = 8,
+) -> bytes:
+    """A picture as a file holds it, in the format of the suffix, with an sRGB profile.
 
     Parameters
     ----------
     path : path
-        `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`; an existing file is replaced.
+        `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`.
     image : (H, W, 3) uint8, uint16, or floats in [0, 1]
     alpha : (H, W) uint8, uint16, or floats in [0, 1], optional
         Left out of a JPEG, which cannot hold it.
@@ -59,7 +76,7 @@ def save(
     UsageError
         Unknown suffix, or 16 bits in a format that does not hold them.
     OutputError
-        The file cannot be written; nothing is left behind.
+        The format does not hold the picture.
     """
     path = Path(path)
     kind = _format(path, bits)
@@ -68,17 +85,15 @@ def save(
         if bits == 16:
             deep = np.concatenate([sixteen_bits(c) for c in channels], axis=2)
             text = None if metadata is None else json.dumps(metadata)
-            data = _SIXTEEN[kind](deep, srgb_bytes(), text)
-        else:
-            pixels = np.concatenate([eight_bits(c) for c in channels], axis=2)
-            buffer = BytesIO()
-            Image.fromarray(pixels).save(buffer, kind, **_options(kind, metadata))
-            data = buffer.getvalue()
+            return _SIXTEEN[kind](deep, srgb_bytes(), text)
+        pixels = np.concatenate([eight_bits(c) for c in channels], axis=2)
+        buffer = BytesIO()
+        Image.fromarray(pixels).save(buffer, kind, **_options(kind, metadata))
+        return buffer.getvalue()
     except ImageError:
         raise
     except (OSError, ValueError, MemoryError, struct.error) as error:
         raise OutputError(f"{path}: cannot be encoded as {kind}: {reason(error)}") from error
-    atomic_write(path, data)
 
 
 def keeps_alpha(path: Path) -> bool:

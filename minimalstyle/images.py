@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from .decode import decode_file, decode_image
-from .encode import check_writable, keeps_alpha, save
+from .encode import check_writable, encode, keeps_alpha, save
 from .errors import ImageError, MinimalstyleWarning
 from .files import check_file, reason
 from .hidden import fill_hidden
@@ -31,6 +31,7 @@ __all__ = [
     "Source",
     "check_writable",
     "eight_bits",
+    "encode",
     "fit",
     "keeps_alpha",
     "load",

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import __version__, images, method, plan, recipe, sheets
+from . import __version__, checkpoint, images, method, plan, recipe, sheets
 from .errors import MinimalstyleWarning, OutputError, UsageError
 from .events import Iterate
-from .files import atomic_write, beside, check_target, free
+from .files import beside, check_target, free
 from .method import Result
 from .network.network import Network, load_network
+from .outputs import Outputs
 
 __all__ = ["Film", "Job", "save"]
 
@@ -47,10 +48,21 @@ class Job:
             self.content = images.load(args.content)
         if args.command == "reconstruct":
             self.given = method.reconstruct_settings(self.given, args.layer)
+        if args.resume is not None:
+            self._settle_as_before()
         self._fit()
 
     def _chosen(self) -> method.Settings:
         return method.choose(self.args.preset, self.given)
+
+    def _settle_as_before(self) -> None:
+        """Size and iterations that memory and time settled when the run began."""
+        facts, _ = checkpoint.read(self.args.resume)
+        made = facts.get("settings")
+        for option, name in (("auto", "size"), ("time", "iterations")):
+            if getattr(self.args, option) and isinstance(made, dict) and name in made:
+                self.given[name] = made[name]
+                setattr(self.args, option, None)
 
     def _fit(self) -> None:
         """Settle size and iterations by memory and time."""
@@ -159,6 +171,7 @@ class Job:
             on_note=self.note,
             checkpoint=args.checkpoint or args.resume,
             resume=args.resume,
+            checkpoint_every=args.checkpoint_every,
             **self.given,
         )
 
@@ -195,10 +208,12 @@ class Film:
         Iterations between two of them.
     force : bool
         Overwrite existing files.
+    outputs : Outputs
+        What the run has written before.
     """
 
-    def __init__(self, output: Path, every: int, force: bool) -> None:
-        self.output, self.every, self.force = output, every, force
+    def __init__(self, output: Path, every: int, force: bool, outputs: Outputs) -> None:
+        self.output, self.every, self.force, self.outputs = output, every, force, outputs
         self.count = 0
         self._warned = False
         self.frames: list[Image.Image] = []  # small, for there may be many
@@ -210,7 +225,8 @@ class Film:
             return
         picture = event.image()
         try:
-            images.save(_at(beside(self.output, f"{self.count:04}"), self.force), picture)
+            frame = beside(self.output, f"{self.count:04}")
+            images.save(frame if self.force else free(frame), picture)
         except OutputError as error:
             if not self._warned:
                 message = f"the run goes on without pictures of it: {error}"
@@ -227,7 +243,9 @@ class Film:
         first, *others = [one.resize(self.frames[-1].size) for one in self.frames]
         buffer = BytesIO()
         first.save(buffer, "GIF", save_all=True, append_images=others, duration=120, loop=0)
-        atomic_write(_at(self.output.with_suffix(".gif"), self.force), buffer.getvalue())
+        path = self.output.with_suffix(".gif")
+        path = path if self.force else free(path, self.outputs.owns)
+        self.outputs.write(path, buffer.getvalue())
 
 
 def save(
@@ -247,22 +265,26 @@ def save(
     OutputError
         If the picture cannot be written anywhere.
     """
-    args = run.args
+    args, outputs = run.args, run.args.outputs
     output, errors = _save_picture(run, output, result)
+
+    def write(path: Path, picture: np.ndarray) -> None:
+        path = _at(path, args)
+        outputs.write(path, images.encode(path, picture))
+
     steps: list[Callable[[], None]] = []
     if args.report is not None:
         facts = {"version": __version__, "output": str(output), **result.report}
         text = (json.dumps(facts, indent=2) + "\n").encode()
-        steps.append(lambda: atomic_write(args.report, text))
+        steps.append(lambda: outputs.write(args.report, text))
     if args.compare:
         content = [] if args.content is None else [("content", run.content.rgb)]
         named = [*content, *(("style", one.rgb) for one in run.styles), ("result", result.image)]
         labels, pictures = zip(*named, strict=True)
-        place = _at(beside(output, "compare"), args.force)
-        steps.append(lambda: images.save(place, sheets.side_by_side(pictures, labels)))
+        sheet = sheets.side_by_side(pictures, labels)
+        steps.append(lambda: write(beside(output, "compare"), sheet))
     if getattr(args, "seamless", False):
-        proof = _at(beside(output, "2x2"), args.force)
-        steps.append(lambda: images.save(proof, np.tile(result.image, (2, 2, 1))))
+        steps.append(lambda: write(beside(output, "2x2"), np.tile(result.image, (2, 2, 1))))
     if film is not None:
         steps.append(film.save)
     for step in steps:
@@ -278,12 +300,13 @@ def _save_picture(run: Job, output: Path, result: Result) -> tuple[Path, list[Ou
     args = run.args
 
     def write(path: Path) -> Path:
-        result.save(path, bits=args.bits, metadata=not args.no_metadata)
+        data = result.encode(path, bits=args.bits, metadata=not args.no_metadata)
+        args.outputs.write(path, data)
         return path
 
     try:
         # Another run may have written it in the meantime.
-        return write(_at(output, args.force)), []
+        return write(_at(output, args)), []
     except OutputError as error:
         for folder in (Path.cwd, Path.home, lambda: Path(tempfile.gettempdir())):
             for suffix in dict.fromkeys((output.suffix, ".png")):
@@ -292,5 +315,5 @@ def _save_picture(run: Job, output: Path, result: Result) -> tuple[Path, list[Ou
         raise
 
 
-def _at(path: Path, force: bool) -> Path:
-    return path if force else free(path)
+def _at(path: Path, args: argparse.Namespace) -> Path:
+    return path if args.force else free(path, args.outputs.owns)

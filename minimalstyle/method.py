@@ -29,6 +29,7 @@ from .blas import one_blas_thread
 from .engine.jit import notify_compilation
 from .errors import MinimalstyleWarning, UsageError
 from .events import Iterate
+from .files import atomic_write
 from .frames import without_frame
 from .keywords import SettingsDict
 from .loss.objective import Objective
@@ -39,7 +40,7 @@ from .optimize import EXPONENT, FREE, SEGMENT, Minimum, minimize
 from .progress import Progress
 from .regions import at_size, regions
 from .saved import SavedRun
-from .settings import PRESETS, RECONSTRUCTION, SETTINGS, Settings
+from .settings import EVERY, PRESETS, RECONSTRUCTION, SETTINGS, Settings
 from .signature import listing_settings
 
 __all__ = ["Result", "reconstruct", "stylize", "texture"]
@@ -99,9 +100,15 @@ class Result:
         OutputError
             The file cannot be written; what was there is left as it was.
         """
+        atomic_write(path, self.encode(path, bits=bits, metadata=metadata))
+
+    def encode(
+        self, path: str | os.PathLike[str], *, bits: int = 8, metadata: bool = True
+    ) -> bytes:
+        """What `save` would write."""
         pixels = self.pixels if bits == 16 else self.image
         made = recipe.make(self.report, __version__) if metadata else None
-        images.save(path, pixels, self.alpha, made, bits=bits)
+        return images.encode(path, pixels, self.alpha, made, bits=bits)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
@@ -137,6 +144,7 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
     on_note: Callable[[str], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = EVERY,
     settings: Settings | None = None,
     **changes: Unpack[SettingsDict],
 ) -> Result:
@@ -162,10 +170,13 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
         Called with lines such as "compiling kernels ..."; by default they are printed to stderr in
         a notebook or IPython, and nowhere else.
     checkpoint : path, optional
-        Where to keep the state of the run, every `segment` iterations.
+        Where to keep the state of the run.
     resume : path, optional
         A checkpoint of the same run, which goes on from there to the picture that it would have
         become without the stop, bit for bit.
+    checkpoint_every : float, optional
+        Seconds between two savings of that state; 0 for one after each evaluation. It is saved
+        when a scale begins and every `segment` iterations as well.
     settings : Settings, optional
         In place of a preset.
     **changes
@@ -222,7 +233,7 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
                 "init": start_picture.sha256,
             },
         }
-        saved = SavedRun(facts, sizes, checkpoint, resume)
+        saved = SavedRun(facts, sizes, checkpoint, resume, checkpoint_every)
         counts = [iterations(chosen, sizes, scale) for scale in range(len(sizes))]
         work = [work_at(size, chosen, first=not scale) for scale, size in enumerate(sizes)]
         progress = Progress(sizes, counts, work, callback)
@@ -241,10 +252,9 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
                     continue
                 begun = progress.seconds
                 image = start if image is None else _enlarge(image, coarse, start)
+                image = saved.begin(number, image, done)
                 # 3. Content reference, 4. style reference, at this size.
                 objective = _objective_at(network, inputs, size, chosen, first=number == 1)
-                if number == saved.scale:
-                    objective.terms = saved.terms
                 # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
                 minimum = minimize(
                     objective,
@@ -257,9 +267,9 @@ def stylize(  # noqa: PLR0912, PLR0915 - the steps in their order
                     free=FREE,
                     exponent=_exponent(chosen, last=number == len(sizes)),
                     segment=chosen.segment,
-                    state=saved.state if number == saved.scale else None,
-                    on_state=saved.keep(number, objective, done),
+                    **saved.hooks(number, objective),
                 )
+                saved.flush()
             except Exception as unforeseen:  # memory, above all: keep what is painted already
                 if not painted or progress.calling:
                     raise

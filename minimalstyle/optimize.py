@@ -14,9 +14,9 @@ place of L-BFGS-B's bounds, which would also cost three times the time beside th
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,16 @@ import numpy.typing as npt
 from .blas import one_blas_thread
 from .errors import WeightsError
 
-__all__ = ["CORRECTIONS", "EXPONENT", "FREE", "SEGMENT", "Minimum", "State", "minimize"]
+__all__ = [
+    "CORRECTIONS",
+    "EXPONENT",
+    "FREE",
+    "SEGMENT",
+    "Evaluation",
+    "Minimum",
+    "State",
+    "minimize",
+]
 
 Image = npt.NDArray[np.float32]
 Variables = npt.NDArray[np.float64]
@@ -32,12 +41,28 @@ Stop = Literal["iterations", "converged", "interrupted", "not finite", "failed"]
 Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
 
 CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
-SEGMENT = 30  # iterations between two checkpoints
+SEGMENT = 30  # iterations between two states of a run with a checkpoint
 # Of the frequencies along each side, for a style transfer. The network hardly sees the finest:
 # along them the loss is more than thirty times flatter than where it is steepest (docs/choices.md).
 FREE = 0.85
 EXPONENT = 0.35  # of the fall of scales with frequency: 0 is the pixels, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
+
+
+class Evaluation(NamedTuple):
+    """What one evaluation has told L-BFGS-B.
+
+    Attributes
+    ----------
+    loss, value : float
+        Without and with the penalty; NaN where they, or the gradient, were not finite.
+    gradient : (n,) float32
+        Of the value, along the variables that are free; nothing in it where it was not finite.
+    """
+
+    loss: float
+    value: float
+    gradient: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -49,12 +74,15 @@ class State:
     variables : (H * W * 3,) float64
     evaluations, restarts : int
     history : tuple of float
+    known : Evaluation or None
+        At these variables, if the last one was there.
     """
 
     variables: Variables
     evaluations: int = 0
     restarts: int = 0
     history: tuple[float, ...] = ()
+    known: Evaluation | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +137,8 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     segment: int | None = None,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
+    replay: Iterable[Evaluation] = (),
+    on_evaluation: Callable[[Evaluation], None] = lambda _: None,
 ) -> Minimum:
     """Minimise a function of an image by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995).
 
@@ -141,6 +171,12 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         Go on from there; `start` then gives the shape only.
     on_state : callable
         Called with the state after each segment, and at the end.
+    replay : iterable of Evaluation
+        The first ones since `state`, or since the start, as `on_evaluation` got them. They stand
+        for calls of `function`, so that all arrives where it was when the last of them came; what
+        these iterations were is not told again.
+    on_evaluation : callable
+        Called with each new evaluation.
 
     Returns
     -------
@@ -158,7 +194,9 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     at = State(spectrum.all_variables(start)) if state is None else state
     variables = spectrum.begin(at.variables)
     restarts, history = at.restarts, list(at.history)
-    evaluate = _Evaluate(function, spectrum, unit, at.evaluations, repeats=state is not None)
+    evaluate = _Evaluate(function, spectrum, unit, replay, on_evaluation)
+    evaluate.count = at.evaluations
+    evaluate.know(variables, at.known)
     best = start if state is None else np.clip(spectrum.image(variables), 0.0, 1.0)
 
     error: Exception | None = None
@@ -169,6 +207,8 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         # scipy's line search ends with the point that it takes
         best, variables = np.clip(evaluate.image, 0.0, 1.0), intermediate_result.x.copy()
         history.append(evaluate.loss)
+        if evaluate.replays:
+            return
         news = len(history) - 1, evaluate.count, evaluate.loss, best
         calling = True
         # Many a function returns something true that means nothing, such as tqdm's `update`.
@@ -202,8 +242,9 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
             )
             if len(history) - 1 > done:
                 whole = spectrum.with_fixed(variables)
+                known = evaluate.known_at(variables)
                 calling = True
-                on_state(State(whole, evaluate.count, restarts, tuple(history)))
+                on_state(State(whole, evaluate.count, restarts, tuple(history), known))
                 calling = False
         except _Interrupted:
             stopped = "interrupted"
@@ -229,30 +270,62 @@ class _Evaluate:
     """The function of the variables; the latest point is known when a segment begins with it."""
 
     def __init__(
-        self, function: Function, spectrum: "_Spectrum", unit: float, count: int, repeats: bool
+        self,
+        function: Function,
+        spectrum: "_Spectrum",
+        unit: float,
+        replay: Iterable[Evaluation],
+        on_evaluation: Callable[[Evaluation], None],
     ) -> None:
         self.function, self.spectrum = function, spectrum
         self.factor = unit * _PENALTY / math.prod(spectrum.shape)
-        self.count, self._repeats = count, repeats  # a continued run has counted its first point
+        self._replay, self.replays = iter(replay), True
+        self._on_evaluation = on_evaluation
+        self.count = 0
         self.loss = 0.0
         self.image: Image
-        self._known: tuple[Variables, float, Variables] | None = None
+        self._known: tuple[Variables, Evaluation] | None = None
+
+    def know(self, variables: Variables, evaluation: Evaluation | None) -> None:
+        """The evaluation at a point is known, or there is none."""
+        self._known = None if evaluation is None else (variables.copy(), evaluation)
+
+    def known_at(self, variables: Variables) -> Evaluation | None:
+        """The latest evaluation, if it was at this point."""
+        if self._known is None or not np.array_equal(variables, self._known[0]):
+            return None
+        return self._known[1]
 
     def __call__(self, variables: Variables) -> tuple[float, Variables]:
-        if self._known is not None and np.array_equal(variables, self._known[0]):
-            return self._known[1:]
-        image = self.spectrum.image(variables)
+        found = self.known_at(variables)
+        if found is None:
+            image = self.spectrum.image(variables)
+            found = self._next(image)
+            if not np.isfinite(found.value):
+                raise _NotFinite
+            self.count += 1
+            self.image, self.loss = image, found.loss
+            self.know(variables, found)
+        return found.value, found.gradient.astype(np.float64)
+
+    def _next(self, image: Image) -> Evaluation:
+        """From what is replayed, and after that, of the function."""
+        again = next(self._replay, None) if self.replays else None
+        if again is not None:
+            return again
+        self.replays = False
+        new = self._evaluate(image)
+        self._on_evaluation(new)
+        return new
+
+    def _evaluate(self, image: Image) -> Evaluation:
         loss, gradient = self.function(image)
         if not (np.isfinite(loss) and np.isfinite(gradient.sum())):
-            raise _NotFinite
-        self.count += not self._repeats
-        self._repeats = False
-        self.image, self.loss = image, loss
+            return Evaluation(math.nan, math.nan, np.zeros(0, np.float32))
         outside = image - np.clip(image, 0.0, 1.0)
         penalty = self.factor * float(np.vdot(outside, outside))
         along = self.spectrum.gradient(gradient + 2.0 * self.factor * outside)
-        self._known = variables.copy(), loss + penalty, along
-        return self._known[1:]
+        return Evaluation(float(loss), float(loss + penalty), along)
 
 
 class _Spectrum:
@@ -309,10 +382,10 @@ class _Spectrum:
         place[...] = self._free_scale * variables.reshape(place.shape).astype(np.float32)
         return self._transform(self._coefficients, back=True)
 
-    def gradient(self, image_gradient: npt.NDArray[np.floating]) -> Variables:
+    def gradient(self, image_gradient: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Gradient of the variables, `s D g`, flat."""
         waves = self._transform(image_gradient)[self.free]
-        return (self._free_scale * waves).ravel().astype(np.float64)
+        return (self._free_scale * waves).ravel()
 
     def all_variables(self, image: Image) -> Variables:
         """`D x / s`, flat: the variables of an image, fixed ones among them."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +40,33 @@ class Progress:
         self.work = [each * count for each, count in zip(work, iterations, strict=True)]
         self.started = time.perf_counter()
         self.evaluations = 0  # of the scales before
-        self.first: tuple[float, float] | None = None  # seconds and fraction of the first event
+        self._first: tuple[float, float] | None = None  # CPU seconds, fraction of the first event
+        self._last = 0.0, 0.0  # seconds and CPU seconds of the latest
+        self._shares: list[float] = []  # seconds for each CPU second, of the steps since the first
         self.calling = False  # while the callback runs: its errors are not ours
 
     @property
     def seconds(self) -> float:
         """Since the run began."""
         return time.perf_counter() - self.started
+
+    def _left(self, seconds: float, fraction: float) -> float | None:
+        """Seconds that the rest will take.
+
+        Measured in seconds of the processor, of which a process that is stopped (Ctrl-Z) takes
+        none, and turned into others by what most steps needed.
+        """
+        cpu = time.process_time()
+        before, self._last = self._last, (seconds, cpu)
+        if self._first is None:  # loading and compiling come once: the pace is that from here on
+            self._first = cpu, fraction
+            return None
+        if cpu > before[1]:
+            self._shares.append((seconds - before[0]) / (cpu - before[1]))
+        done = fraction - self._first[1]
+        if not (done and self._shares):
+            return None
+        return median(self._shares) * (cpu - self._first[0]) * (1 - fraction) / done
 
     def reporter(
         self, scale: int, objective: Objective
@@ -60,9 +81,7 @@ class Progress:
         ) -> object:
             fraction = (before + this * iteration / iterations) / sum(work)
             seconds = self.seconds
-            # Loading and compiling come once: the pace is that since the first event.
-            first_seconds, first_fraction = self.first = self.first or (seconds, fraction)
-            done = fraction - first_fraction
+            left = self._left(seconds, fraction)
             self.calling = True
             stop = self.callback(
                 Iterate(
@@ -76,9 +95,7 @@ class Progress:
                     loss=loss,
                     terms=dict(objective.terms),
                     seconds=seconds,
-                    seconds_left=(seconds - first_seconds) * (1 - fraction) / done
-                    if done
-                    else None,
+                    seconds_left=left,
                     fraction=fraction,
                     image=lambda: eight_bits(image),
                 )

@@ -17,6 +17,7 @@ from .setting import Setting, declared, documentation
 from .strength import strength_factors
 
 __all__ = [
+    "EVERY",
     "LARGEST",
     "OF_THE_MACHINE",
     "PRESETS",
@@ -32,6 +33,7 @@ Border = Literal["zero", "replicate", "reflect", "wrap"]
 Loss = Literal["wasserstein", "relative", "gatys2016"]
 Pooling = Literal["max", "average"]
 LARGEST = 20_000  # pixels of a side
+EVERY = 20.0  # seconds between two savings of a checkpoint
 
 
 def _style_layers() -> dict[str, float]:

@@ -137,6 +137,7 @@ def test_everything_by_default(fake, capsys):
         "preset": "default",
         "checkpoint": None,
         "resume": None,
+        "checkpoint_every": 20.0,
     }
 
 
@@ -148,7 +149,8 @@ def test_every_option_arrives(fake, capsys):
         "--style-blend 0.7,0.3 --init waves.png --seed 9 --weights vgg.onnx --threads 2 "
         "--report report.json --quiet --preset fine --pooling max --border reflect --strength 40 "
         "--content-layers relu4_2:1,relu3_1:0.5 --style-layers relu1_1,relu2_1:3 --scales 1 "
-        "--preserve-color match --init-blend 0.5 --checkpoint state"
+        "--preserve-color match --init-blend 0.5 --checkpoint state "
+        "--checkpoint-every 1m"
     )
     assert code == 0
     assert capsys.readouterr() == ("", "")
@@ -167,6 +169,7 @@ def test_every_option_arrives(fake, capsys):
         "init_blend": 0.5,
         "checkpoint": Path("state"),
         "resume": None,
+        "checkpoint_every": 60.0,
         "content_mask": (),
         "style_mask": (),
         "size": 300,
@@ -559,9 +562,19 @@ def test_second_signal_leaves_at_once(here):
     assert listing() == before
 
 
-def test_bar_on_a_terminal(here):
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (0, r"100% \|#{0,20}.*\| scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (80, r"100% \|#{0,20}.*\| scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (60, r"100% scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (40, r"100% loss 1.667, 1:01:40 left"),
+    ],
+)
+def test_bar_on_a_terminal(here, columns, line):
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
+    pytest.importorskip("termios").tcsetwinsize(theirs, (24, columns))
     with start(SLOW, "castle.jpg waves.png", stderr=theirs) as process:
         os.close(theirs)
         shown = b""
@@ -578,8 +591,8 @@ def test_bar_on_a_terminal(here):
     assert process.returncode == 0
     assert out == "castle_waves.png  30x20  1.2 s\n"
     text = shown.decode()
-    assert "100% |" in text
-    assert "scale 2/2, 30x20, loss 1.667, 1:01:40 left" in text
+    last = text.rstrip().split("\r")[-1].replace("\N{FULL BLOCK}", "#")
+    assert re.fullmatch(line, last.rstrip())
     assert "minimalstyle: compiling kernels\r\n" in text
 
 

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import scipy.ndimage
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle import images, method
+from minimalstyle import images, method, progress
 
 QUICK = {"size": 48, "iterations": 2}
 
@@ -264,6 +265,22 @@ def test_events(network, large, night):
     assert events[-1].fraction == pytest.approx(1)
     assert events[-1].seconds_left == pytest.approx(0)
     np.testing.assert_array_equal(events[-1].image(), result.image)
+
+
+def test_the_time_left_does_not_count_a_pause(monkeypatch):
+    """Ten equal steps of 2 s on 4 CPU seconds, after a first one of 60 s; one of them stops."""
+    events, clock = [], [0.0, 0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(progress.time, "process_time", lambda: clock[1])
+    run = progress.Progress([(16, 16)], [11], [1.0], events.append)
+    report = run.reporter(1, SimpleNamespace(terms={}))
+    for step, seconds in enumerate([60, 2, 2, 2, 2, 3602, 2, 2, 2, 2, 2], start=1):
+        clock[0] += seconds
+        clock[1] += 4
+        report(step, step, 1.0, np.zeros((16, 16, 3), np.float32))
+    assert [event.seconds_left for event in events] == [
+        None, *(pytest.approx(2 * left) for left in range(9, -1, -1)),
+    ]  # fmt: skip
 
 
 def test_interrupted_at_the_first_scale(network, large, night):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minimalstyle import cli, files
+from minimalstyle import checkpoint, cli, files
 from minimalstyle.errors import MinimalstyleWarning, OutputError
-from minimalstyle.optimize import State
+from minimalstyle.optimize import Evaluation, State
 from minimalstyle.saved import SavedRun
 
 ROOT = Path(__file__).parents[1]
@@ -141,12 +142,23 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
     objective = SimpleNamespace(terms={})
     state = State(np.zeros(3))
-    write = SavedRun(facts, [(1, 1)], tmp_path / "state", None).keep(1, objective, [])
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.warns(MinimalstyleWarning, match="without a new checkpoint: .*space") as caught:
-        write(state)
-        write(state)
+    evaluation = Evaluation(1.0, 1.0, np.zeros(3, np.float32))
+    run = SavedRun(facts, [(1, 1)], tmp_path / "state", None, every=0)
+    run.begin(1, np.zeros((1, 1, 3), np.float32), [])
+    hooks = run.hooks(1, objective)
+    with monkeypatch.context() as broken, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        broken.setattr(files.os, "fsync", full)
+        for _ in range(2):
+            hooks["on_evaluation"](evaluation)
+            hooks["on_state"](state)
     assert len(caught) == 1
+    assert caught[0].category is MinimalstyleWarning
+    assert "without a new checkpoint: " in str(caught[0].message)
+    assert "No space left on device" in str(caught[0].message)
+    hooks["on_state"](state)  # there is space again
+    hooks["on_evaluation"](evaluation)
+    assert len(list(checkpoint.sections(tmp_path / "state"))) == 2
 
 
 def test_a_run_to_resume_that_has_not_begun(pictures):
