@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout is measured, whatever is installed
 
-from minimalstyle.settings import PRESETS, Settings  # noqa: E402 -- from that checkout
+from minimalstyle.settings.settings import PRESETS, Settings  # noqa: E402 -- from that checkout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ def pictures(size: int) -> tuple["Image", "Image", "Image"]:
     """
     import numpy as np
 
-    from minimalstyle import images
+    from minimalstyle.pictures import images
 
     squares = []
     for path in (CONTENT, STYLE):
@@ -196,7 +196,7 @@ class ConvWork(NamedTuple):
 def convolutions(vgg: "VGG", height: int, width: int) -> list[ConvWork]:
     """3x3 convolutions up to the deepest layer of the default losses."""
     from minimalstyle.network.layers import Conv, Pool
-    from minimalstyle.settings import Settings
+    from minimalstyle.settings.settings import Settings
 
     wanted = {*Settings().content_layers, *Settings().style_layers}
     found: list[ConvWork] = []
@@ -218,7 +218,7 @@ def evaluation_flops(vgg: "VGG", size: int) -> float:
     """
     from minimalstyle.engine.maps import padded_channels
     from minimalstyle.engine.tiles import tiling
-    from minimalstyle.settings import Settings
+    from minimalstyle.settings.settings import Settings
 
     total = 0.0
     for i, conv in enumerate(convolutions(vgg, size, size)):

@@ -18,7 +18,7 @@ import peak
 import pytorch_side
 
 from minimalstyle.network.onnx_io import load_vgg
-from minimalstyle.optimize import minimize
+from minimalstyle.optimize.lbfgs import minimize
 
 
 def agreement(ours: tuple[float, np.ndarray], other: tuple[float, np.ndarray]) -> dict[str, float]:

@@ -19,14 +19,16 @@ from .errors import (
     WeightsError,
 )
 from .gradcheck import gradcheck
-from .keywords import SettingsDict
-from .settings import Settings
+from .settings.keywords import SettingsDict
+from .settings.settings import Settings
 
 if TYPE_CHECKING:
-    from .events import Iterate
     from .loss.objective import Objective
-    from .method import Result, reconstruct, stylize, texture
     from .network.network import Network, load_network
+    from .painting.events import Iterate
+    from .painting.functions import paint, reconstruct, stylize, texture
+    from .painting.job import Job
+    from .painting.result import Result
 
 __version__ = "0.2.0"
 
@@ -34,6 +36,7 @@ __all__ = [
     "CheckpointError",
     "ImageError",
     "Iterate",
+    "Job",
     "MinimalstyleError",
     "MinimalstyleWarning",
     "Network",
@@ -47,6 +50,7 @@ __all__ = [
     "WeightsError",
     "gradcheck",
     "load_network",
+    "paint",
     "reconstruct",
     "stylize",
     "texture",
@@ -54,14 +58,16 @@ __all__ = [
 
 # Imported at their first use: Numba, ONNX and SciPy take longer than `--help` may.
 _HOMES = {
-    "Iterate": "events",
+    "Iterate": "painting.events",
     "Network": "network.network",
     "Objective": "loss.objective",
-    "Result": "method",
+    "Job": "painting.job",
+    "Result": "painting.result",
     "load_network": "network.network",
-    "reconstruct": "method",
-    "stylize": "method",
-    "texture": "method",
+    "paint": "painting.functions",
+    "reconstruct": "painting.functions",
+    "stylize": "painting.functions",
+    "texture": "painting.functions",
 }
 
 

@@ -20,12 +20,12 @@ __all__ = [
     "beside",
     "check_file",
     "check_target",
-    "free",
     "one_line",
     "reason",
     "remove_temporaries",
     "shortened",
     "silent_stderr",
+    "unused",
 ]
 
 _LONGEST_NAME = 255  # bytes, in most file systems
@@ -63,7 +63,7 @@ def one_line(text: str) -> str:
     return text if len(text) <= 600 else f"{text[:400]} ... {text[-190:]}"
 
 
-def free(path: Path, ours: Callable[[Path], bool] = lambda _: False) -> Path:
+def unused(path: Path, ours: Callable[[Path], bool] = lambda _: False) -> Path:
     """`path`, or the first of `path_2`, `path_3` ... that does not exist, or is `ours`."""
     candidate, number = path, 1
     # Path.exists() raises for a name that is too long.

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import minimalstyle
-from minimalstyle import kernels, method
+from minimalstyle.commands import kernels
 from minimalstyle.engine import cache, jit
 from minimalstyle.engine.threads import Threads
 from minimalstyle.engine.variation import total_variation
 from minimalstyle.errors import OutputError
+from minimalstyle.painting import method
 
 PACKAGE = Path(minimalstyle.__file__).parent
 BEGIN = """

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minimalstyle import checkpoint
 from minimalstyle.errors import CheckpointError, OutputError
+from minimalstyle.records import checkpoint
 
 MAGIC = b"minimalstyle checkpoint\n"
 
@@ -271,7 +271,7 @@ def test_lengths_that_are_not_in_the_file(
 WRITER = """
 import sys
 import numpy as np
-from minimalstyle import checkpoint
+from minimalstyle.records import checkpoint
 
 n = 0
 while True:

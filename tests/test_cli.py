@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 import minimalstyle
-from minimalstyle import __version__, cli
+from minimalstyle import __version__
+from minimalstyle.commands import paint as cli
 from minimalstyle.errors import (
     ImageError,
     MinimalstyleWarning,
@@ -26,9 +27,9 @@ from minimalstyle.errors import (
     UsageError,
     WeightsError,
 )
-from minimalstyle.events import Iterate
-from minimalstyle.method import Result
-from minimalstyle.settings import PRESETS, Settings
+from minimalstyle.painting.events import Iterate
+from minimalstyle.painting.method import Result
+from minimalstyle.settings.settings import PRESETS, Settings
 
 WEIGHTS = Path(minimalstyle.__file__).parent / "data" / "vgg19.onnx"
 IMAGE = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)

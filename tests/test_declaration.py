@@ -17,9 +17,10 @@ from jsonschema import Draft202012Validator
 from mypy import api as mypy
 
 import minimalstyle as ms
-from minimalstyle import cli, method
-from minimalstyle.schema import json_schema
-from minimalstyle.settings import SETTINGS
+from minimalstyle.commands import paint as cli
+from minimalstyle.painting import method
+from minimalstyle.settings.schema import json_schema
+from minimalstyle.settings.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "minimalstyle"

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import minimalstyle as ms
-from minimalstyle import images, method, reference
+from minimalstyle import reference
+from minimalstyle.painting import method
+from minimalstyle.pictures import images
 
 HELD_OUT = ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
 SIZES = (128, 192, 288)

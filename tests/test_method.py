@@ -10,7 +10,8 @@ import scipy.ndimage
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle import images, method, progress
+from minimalstyle.painting import method, progress
+from minimalstyle.pictures import images
 
 QUICK = {"size": 48, "iterations": 2}
 

@@ -5,10 +5,11 @@ import pytest
 from conftest import off, pooled_by
 
 import minimalstyle as ms
-from minimalstyle import method, reference
+from minimalstyle import reference
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
-from minimalstyle.settings import PRESETS
+from minimalstyle.painting import method
+from minimalstyle.settings.settings import PRESETS
 
 CONTENT = {"relu2_1": 1.0, "relu1_2": 3.0}
 STYLE = {"relu1_1": 1.0, "pool1": 2.0, "relu2_1": 5.0}

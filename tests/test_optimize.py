@@ -6,7 +6,7 @@ import scipy.fft
 import scipy.optimize
 
 from minimalstyle.gradcheck import gradcheck
-from minimalstyle.optimize import minimize
+from minimalstyle.optimize.lbfgs import minimize
 
 SHAPE = (9, 12, 3)
 

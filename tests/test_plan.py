@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import minimalstyle as ms
-from minimalstyle import images, method, plan
 from minimalstyle.engine import tiles
 from minimalstyle.engine.taps import tap
 from minimalstyle.engine.threads import available_cores
 from minimalstyle.network.layers import VGG, Conv
 from minimalstyle.network.network import Network, Pass
+from minimalstyle.painting import method, plan
+from minimalstyle.pictures import images
 
 PACE = plan.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
 

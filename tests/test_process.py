@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minimalstyle import checkpoint, cli, files
+from minimalstyle import files
+from minimalstyle.commands import paint as cli
 from minimalstyle.errors import MinimalstyleWarning, OutputError
-from minimalstyle.optimize import Evaluation, State
-from minimalstyle.saved import SavedRun
+from minimalstyle.optimize.lbfgs import Evaluation, State
+from minimalstyle.records import checkpoint
+from minimalstyle.records.saved import SavedRun
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
@@ -174,7 +176,7 @@ def hook(event, arguments):
     if event == "import" and arguments[0] == "numpy" and not said:
         said.append(print(flush=True))
 sys.addaudithook(hook)
-from minimalstyle.cli import main
+from minimalstyle.commands.paint import main
 sys.exit(main())
 """
 

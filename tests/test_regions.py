@@ -9,8 +9,8 @@ from minimalstyle import reference
 from minimalstyle.errors import UsageError
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
-from minimalstyle.optimize import minimize
-from minimalstyle.regions import Region, regions
+from minimalstyle.optimize.lbfgs import minimize
+from minimalstyle.painting.regions import Region, regions
 
 STYLE = {"relu1_1": 1.0, "relu2_1": 3.0}
 NAMED = {"black": (0, 0, 0), "red": (1, 0, 0), "cyan": (0, 1, 1), "white": (1, 1, 1)}

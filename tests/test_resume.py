@@ -17,7 +17,7 @@ from PIL import Image
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
 from minimalstyle.loss.objective import Objective
-from minimalstyle.optimize import Evaluation, State, minimize
+from minimalstyle.optimize.lbfgs import Evaluation, State, minimize
 
 
 @pytest.fixture

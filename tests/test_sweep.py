@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import minimalstyle
-from minimalstyle import sweep
+from minimalstyle.commands import sweep
 from minimalstyle.errors import ImageError, MinimalstyleWarning
-from minimalstyle.settings import Settings
+from minimalstyle.settings.settings import Settings
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 CASTLE, PARK, WAVES, NIGHT = (180, 20, 20), (20, 150, 20), (20, 20, 200), (150, 20, 150)
@@ -122,12 +122,12 @@ def test_contents_and_styles(fake, capsys):
     assert out == ""
     lines = err.splitlines()
     assert lines[:3] == [
-        "minimalstyle.sweep: compiling kernels",  # once
-        "minimalstyle.sweep: 1/6 castle, waves, 0:01 left",
-        "minimalstyle.sweep: 2/6 castle, night, 0:01 left",
+        "minimalstyle.commands.sweep: compiling kernels",  # once
+        "minimalstyle.commands.sweep: 1/6 castle, waves, 0:01 left",
+        "minimalstyle.commands.sweep: 2/6 castle, night, 0:01 left",
     ]
-    assert lines[6] == "minimalstyle.sweep: 6/6 park, castle, 0:00 left"
-    assert lines[7].startswith("minimalstyle.sweep: a.png ")
+    assert lines[6] == "minimalstyle.commands.sweep: 6/6 park, castle, 0:00 left"
+    assert lines[7].startswith("minimalstyle.commands.sweep: a.png ")
     assert "6 pictures" in lines[7]
     assert len(lines) == 8
 
@@ -247,7 +247,7 @@ def test_bad_input(fake, capsys, command, code, message):
     assert run(command) == code
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("minimalstyle.sweep: error: ")
+    assert err.startswith("minimalstyle.commands.sweep: error: ")
     assert err.count("\n") == 1
     assert message in err
     assert fake.calls == []
@@ -275,8 +275,11 @@ def test_error_in_the_method_keeps_what_is_ready(fake, capsys, error, code, mess
     assert run(f"{PAIR} --vary seed=1,2,3 --size 48 -o a.png") == code
     assert grid("a.png", 5, 1) == [[CASTLE, WAVES, grey(10), grey(20), WHITE]]
     *_, kept, last = capsys.readouterr().err.splitlines(keepends=True)
-    assert kept == "minimalstyle.sweep: stopped; a.png has the 2 of 3 pictures that are ready\n"
-    assert last.startswith(f"minimalstyle.sweep: {message}")
+    assert (
+        kept
+        == "minimalstyle.commands.sweep: stopped; a.png has the 2 of 3 pictures that are ready\n"
+    )
+    assert last.startswith(f"minimalstyle.commands.sweep: {message}")
 
 
 def test_debug_shows_where(fake, capsys):
@@ -304,7 +307,7 @@ def test_warnings_in_one_line_and_once(fake, capsys):
     fake.meanwhile = warn
     assert run(f"{PAIR} --vary seed=1,2 -o a.png --size 48") == 0
     err = capsys.readouterr().err
-    assert err.count("minimalstyle.sweep: warning: castle.png: strange\n") == 1
+    assert err.count("minimalstyle.commands.sweep: warning: castle.png: strange\n") == 1
     assert "internal" not in err
 
 
@@ -313,7 +316,7 @@ def test_interrupted(fake, capsys):
     assert run(f"{PAIR} --vary seed=1,2,3 --size 48 -o a.png") == 130
     assert grid("a.png", 5, 1) == [[CASTLE, WAVES, grey(10), WHITE, WHITE]]
     assert capsys.readouterr().err.endswith(
-        "minimalstyle.sweep: interrupted; a.png has the 1 of 3 pictures that are ready\n"
+        "minimalstyle.commands.sweep: interrupted; a.png has the 1 of 3 pictures that are ready\n"
     )
 
 
@@ -332,7 +335,7 @@ def test_interrupted_before_the_first(here):
     )  # fmt: skip
     assert done.returncode == 143
     assert done.stderr.endswith(
-        "minimalstyle.sweep: interrupted before there was a picture; nothing written\n"
+        "minimalstyle.commands.sweep: interrupted before there was a picture; nothing written\n"
     )
     assert listing() == before
 
@@ -362,7 +365,7 @@ def test_pictures_are_those_of_stylize(network, random_image, here, monkeypatch)
 
 
 def test_help_imports_nothing_slow():
-    command = [sys.executable, "-X", "importtime", "-m", "minimalstyle.sweep", "--help"]
+    command = [sys.executable, "-X", "importtime", "-m", "minimalstyle.commands.sweep", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
     assert result.returncode == 0
@@ -372,7 +375,7 @@ def test_help_imports_nothing_slow():
 
 
 def test_mistake_in_a_real_process(here):
-    command = [sys.executable, "-m", "minimalstyle.sweep", *PAIR.split(), "-o", "a.bmp"]
+    command = [sys.executable, "-m", "minimalstyle.commands.sweep", *PAIR.split(), "-o", "a.bmp"]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert result.stderr.startswith("minimalstyle.sweep: error: a.bmp: ")
+    assert result.stderr.startswith("minimalstyle.commands.sweep: error: a.bmp: ")

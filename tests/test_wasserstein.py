@@ -11,7 +11,7 @@ from minimalstyle import reference
 from minimalstyle.loss import terms as losses
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
-from minimalstyle.regions import Region
+from minimalstyle.painting.regions import Region
 
 
 @pytest.fixture

@@ -33,11 +33,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from minimalstyle import checkpoint, images, profiles
 from minimalstyle.errors import CheckpointError, ImageError, WeightsError
 from minimalstyle.network.layers import Conv
 from minimalstyle.network.onnx_io import load_vgg
-from minimalstyle.sixteen_bits import encode_png, encode_tiff
+from minimalstyle.pictures import images, profiles
+from minimalstyle.pictures.sixteen_bits import encode_png, encode_tiff
+from minimalstyle.records import checkpoint
 
 NUMBERS = (0, 1, 2, 3, 15, 16, 127, 128, 255, 256, 4096, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 SECRET = "secret.bin"  # beside the folder of the case: nobody may open it

@@ -1,7 +1,7 @@
 """Write what follows from the declarations of the settings and has to stand in files.
 
-`minimalstyle/keywords.py`, which type checkers read and do not run, and the table in
-`docs/knobs.md`. Run it after any change in `minimalstyle/settings.py`.
+`minimalstyle/settings/keywords.py`, which type checkers read and do not run, and the table in
+`docs/knobs.md`. Run it after any change in `minimalstyle/settings/settings.py`.
 """
 
 import textwrap
@@ -11,8 +11,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from minimalstyle.setting import Command, Setting
-from minimalstyle.settings import SETTINGS
+from minimalstyle.settings.setting import Command, Setting
+from minimalstyle.settings.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 KEYWORDS = ROOT / "minimalstyle" / "keywords.py"

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from minimalstyle import load_network, method, stylize
-from minimalstyle.images import save
-from minimalstyle.sheets import contact_sheet
+from minimalstyle import load_network, stylize
+from minimalstyle.painting import method
+from minimalstyle.pictures.images import save
+from minimalstyle.pictures.sheets import contact_sheet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CASTLE, NIGHT = EXAMPLES / "neuschwanstein.jpg", EXAMPLES / "starry_night.jpg"

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from minimalstyle import reference
 from minimalstyle.network.layers import Conv, Layer, Pool, Relu
-from minimalstyle.settings import Pooling
+from minimalstyle.settings.settings import Pooling
 
 __all__ = ["Case", "cases", "tiny_vgg"]
 

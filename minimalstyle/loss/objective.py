@@ -8,8 +8,8 @@ import numpy.typing as npt
 from ..blas import one_blas_thread
 from ..network.evaluation import Affine, Gradient, Statistics, Whole
 from ..network.network import Network
-from ..setting import check_weights
-from ..settings import SETTINGS, Border, Loss, Pooling, Settings
+from ..settings.setting import check_weights
+from ..settings.settings import SETTINGS, Border, Loss, Pooling, Settings
 from .styles import Region, StyleTarget, style_targets
 from .terms import content_loss
 

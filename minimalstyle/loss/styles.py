@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ..errors import UsageError
 from ..network.evaluation import Affine, Gradient, Moments, Statistics, measure
 from ..network.network import Network
-from ..setting import check_weights
-from ..settings import Border, Loss, Pooling
+from ..settings.setting import check_weights
+from ..settings.settings import Border, Loss, Pooling
 from .terms import Gaussian, gaussian, gram_loss, wasserstein_loss, wasserstein_loss_of_few
 
 __all__ = ["GaussianTarget", "GramTarget", "Region", "StyleTarget", "style_targets"]

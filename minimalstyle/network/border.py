@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..settings import Border
+from ..settings.settings import Border
 
 __all__ = ["fold", "margin", "pad"]
 

@@ -12,17 +12,11 @@ import numpy.typing as npt
 
 from ..engine import maps
 from ..engine.maps import Map
-from ..engine.taps import (
-    add_weighted_gradient,
-    moments,
-    squared_distance,
-    tap,
-    weighted_moments,
-)
+from ..engine.taps import add_weighted_gradient, moments, squared_distance, tap, weighted_moments
 from ..engine.variation import total_variation
 from ..errors import UsageError
-from ..images import resize
-from ..settings import Border, Pooling
+from ..pictures.images import resize
+from ..settings.settings import Border, Pooling
 from .border import fold, margin, pad
 from .network import Network
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..settings import Pooling
+from ..settings.settings import Pooling
 
 __all__ = ["VGG", "Conv", "Layer", "Pool", "Relu"]
 

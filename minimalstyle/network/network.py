@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..engine import first_layer, maps, winograd
 from ..engine.threads import Threads
 from ..errors import UsageError, WeightsError
-from ..settings import Pooling
+from ..settings.settings import Pooling
 from .layers import VGG, Conv, Pool, Relu
 from .onnx_io import load_vgg
 from .passes import Pass, Stage

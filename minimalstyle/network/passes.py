@@ -16,7 +16,7 @@ from ..engine.taps import Tap, tap, tap_gradient
 from ..engine.threads import Threads
 from ..engine.tiles import Source, Tiling, tiling
 from ..errors import UsageError
-from ..settings import Pooling
+from ..settings.settings import Pooling
 from .layers import Conv, Pool
 
 __all__ = ["Pass", "Stage"]

@@ -4,8 +4,9 @@ import numpy as np
 from common import ROOT, options, page_results, save
 from matplotlib.figure import Figure
 
-from minimalstyle import images, reference
+from minimalstyle import reference
 from minimalstyle.gradcheck import gradcheck
+from minimalstyle.pictures import images
 
 chosen = options(__doc__, size=256)
 page = page_results("03-convolution.md")

@@ -4,8 +4,9 @@ import numpy as np
 from common import ROOT, options, save
 from matplotlib.figure import Figure
 
-from minimalstyle import images, load_network, reference
+from minimalstyle import load_network, reference
 from minimalstyle.network.layers import Relu
+from minimalstyle.pictures import images
 
 chosen = options(__doc__, size=256)
 

@@ -3,9 +3,10 @@
 from common import ROOT, options, save
 from matplotlib.figure import Figure
 
-from minimalstyle import Objective, images, load_network
-from minimalstyle.noise import noise
-from minimalstyle.optimize import minimize
+from minimalstyle import Objective, load_network
+from minimalstyle.optimize.lbfgs import minimize
+from minimalstyle.pictures import images
+from minimalstyle.pictures.noise import noise
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

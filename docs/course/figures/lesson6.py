@@ -5,7 +5,8 @@ from common import options, page_results, save
 from pictures import PAINTING, PHOTOGRAPH, STYLE_LAYERS, Float32, picture, tiles
 
 import minimalstyle as ms
-from minimalstyle import images, reference
+from minimalstyle import reference
+from minimalstyle.pictures import images
 
 
 def main() -> None:
