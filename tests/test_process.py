@@ -26,7 +26,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT 
 FAKE = """
 import sys
 import test_cli as t
-t.minimalstyle.stylize = t.FakeStylize({meanwhile})
+t.method.paint = t.FakePaint({meanwhile})
 sys.exit(t.cli.main())
 """
 

@@ -1,5 +1,6 @@
 """Sweeps with a method that only pretends, and one with the true one."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from PIL import Image
 import minimalstyle
 from minimalstyle.commands import sweep
 from minimalstyle.errors import ImageError, MinimalstyleWarning
+from minimalstyle.painting import method
 from minimalstyle.settings.settings import Settings
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -23,17 +25,22 @@ CASTLE, PARK, WAVES, NIGHT = (180, 20, 20), (20, 150, 20), (20, 20, 200), (150, 
 PAIR = "--contents castle.png --styles waves.png"
 
 
-class FakeStylize:
-    """Stands for `minimalstyle.stylize`: the n-th picture is grey, of level 10 n."""
+class FakePaint:
+    """Stands for `method.paint`: the n-th picture is grey, of level 10 n."""
 
     def __init__(self):
         self.calls = []
         self.meanwhile = lambda n: None  # called with n, from 1
 
-    def __call__(self, content, style, *, weights, on_note, callback, **settings):
-        assert weights == "network"
-        self.calls.append((content, style, settings))
-        on_note("compiling kernels")
+    def __call__(self, run, callback):
+        assert run.network == "network"
+        names = {
+            hashlib.sha256(path.read_bytes()).hexdigest(): path.name
+            for path in Path().glob("*.png")
+        }
+        pictures = run.opened.content, *run.opened.styles
+        self.calls.append((*(names[one.sha256] for one in pictures), run.settings))
+        run.note("compiling kernels")
         self.meanwhile(len(self.calls))
         image = np.full((20, 30, 3), 10 * len(self.calls), np.uint8)
         return types.SimpleNamespace(image=image, report={})
@@ -57,9 +64,9 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fake(here, monkeypatch):
-    fake = FakeStylize()
+    fake = FakePaint()
     fake.loaded = []
-    monkeypatch.setitem(vars(minimalstyle), "stylize", fake)
+    monkeypatch.setattr(method, "paint", fake)
     monkeypatch.setitem(
         vars(minimalstyle), "load_network", lambda: fake.loaded.append(1) or "network"
     )
@@ -106,7 +113,7 @@ WHITE = grey(255)
 def test_contents_and_styles(fake, capsys):
     command = "--contents castle.png park.png --styles waves.png night.png castle.png -o a.png"
     assert run(f"{command} --size 48 --iterations 7") == 0
-    settings = {"size": 48, "iterations": 7}
+    settings = Settings(size=48, iterations=7)
     assert fake.calls == [
         (content, style, settings)
         for content in ("castle.png", "park.png")
@@ -122,12 +129,12 @@ def test_contents_and_styles(fake, capsys):
     assert out == ""
     lines = err.splitlines()
     assert lines[:3] == [
-        "minimalstyle.commands.sweep: compiling kernels",  # once
-        "minimalstyle.commands.sweep: 1/6 castle, waves, 0:01 left",
-        "minimalstyle.commands.sweep: 2/6 castle, night, 0:01 left",
+        "minimalstyle.sweep: compiling kernels",  # once
+        "minimalstyle.sweep: 1/6 castle, waves, 0:01 left",
+        "minimalstyle.sweep: 2/6 castle, night, 0:01 left",
     ]
-    assert lines[6] == "minimalstyle.commands.sweep: 6/6 park, castle, 0:00 left"
-    assert lines[7].startswith("minimalstyle.commands.sweep: a.png ")
+    assert lines[6] == "minimalstyle.sweep: 6/6 park, castle, 0:00 left"
+    assert lines[7].startswith("minimalstyle.sweep: a.png ")
     assert "6 pictures" in lines[7]
     assert len(lines) == 8
 
@@ -135,8 +142,7 @@ def test_contents_and_styles(fake, capsys):
 def test_one_setting(fake, capsys):
     assert run(f"{PAIR} --vary style-weight=5,20,8e1 --size 48 -o a.png") == 0
     assert [call[2] for call in fake.calls] == [
-        {"size": 48, "iterations": Settings().iterations, "style_weight": value}
-        for value in (5, 20, 80)
+        Settings(size=48, style_weight=value) for value in (5, 20, 80)
     ]
     assert {call[:2] for call in fake.calls} == {("castle.png", "waves.png")}
     assert grid("a.png", 5, 1) == [[CASTLE, WAVES, grey(10), grey(20), grey(30)]]
@@ -145,7 +151,7 @@ def test_one_setting(fake, capsys):
 
 def test_two_settings(fake, capsys):
     assert run(f"{PAIR} --vary pooling=max,none --vary tv_weight=0,2.5 --size 48 -o a.png") == 0
-    assert [(call[2]["pooling"], call[2]["tv_weight"]) for call in fake.calls] == [
+    assert [(call[2].pooling, call[2].tv_weight) for call in fake.calls] == [
         ("max", 0),
         ("max", 2.5),
         (None, 0),
@@ -162,8 +168,8 @@ def test_sizes_side_by_side(fake):
     """A varied setting wins over its option; cells have room for the largest."""
     assert run(f"{PAIR} --vary size=24,96 --vary iterations=3 --iterations 9 -o a.png") == 0
     assert [call[2] for call in fake.calls] == [
-        {"size": 24, "iterations": 3},
-        {"size": 96, "iterations": 3},
+        Settings(size=24, iterations=3),
+        Settings(size=96, iterations=3),
     ]
     cells = grid("a.png", 3, 2, cell=(96, 64))[0]
     assert cells[0] == CASTLE
@@ -185,7 +191,7 @@ def test_sizes_side_by_side(fake):
 def test_values_have_the_type_of_the_setting(fake, given, values):
     assert sweep.main([*PAIR.split(), "--vary", given, "--size", "32", "-o", "a.png"]) == 0
     name = given.partition("=")[0].replace("-", "_")
-    found = [call[2][name] for call in fake.calls]
+    found = [getattr(call[2], name) for call in fake.calls]
     assert found == values
     assert [type(one) for one in found] == [type(one) for one in values]
 
@@ -197,7 +203,7 @@ def test_every_number_word_and_switch_can_be_varied(fake):
         if isinstance(value, (bool, int, float, str)):
             name = field.name.replace("_", "-")
             assert run(f"{PAIR} --size 32 --vary {name}={value} -o a.png --force") == 0
-            assert fake.calls[-1][2][field.name] == value
+            assert getattr(fake.calls[-1][2], field.name) == value
 
 
 # --- What can go wrong --------------------------------------------------------------------------
@@ -247,7 +253,7 @@ def test_bad_input(fake, capsys, command, code, message):
     assert run(command) == code
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("minimalstyle.commands.sweep: error: ")
+    assert err.startswith("minimalstyle.sweep: error: ")
     assert err.count("\n") == 1
     assert message in err
     assert fake.calls == []
@@ -275,11 +281,8 @@ def test_error_in_the_method_keeps_what_is_ready(fake, capsys, error, code, mess
     assert run(f"{PAIR} --vary seed=1,2,3 --size 48 -o a.png") == code
     assert grid("a.png", 5, 1) == [[CASTLE, WAVES, grey(10), grey(20), WHITE]]
     *_, kept, last = capsys.readouterr().err.splitlines(keepends=True)
-    assert (
-        kept
-        == "minimalstyle.commands.sweep: stopped; a.png has the 2 of 3 pictures that are ready\n"
-    )
-    assert last.startswith(f"minimalstyle.commands.sweep: {message}")
+    assert kept == "minimalstyle.sweep: stopped; a.png has the 2 of 3 pictures that are ready\n"
+    assert last.startswith(f"minimalstyle.sweep: {message}")
 
 
 def test_debug_shows_where(fake, capsys):
@@ -307,7 +310,7 @@ def test_warnings_in_one_line_and_once(fake, capsys):
     fake.meanwhile = warn
     assert run(f"{PAIR} --vary seed=1,2 -o a.png --size 48") == 0
     err = capsys.readouterr().err
-    assert err.count("minimalstyle.commands.sweep: warning: castle.png: strange\n") == 1
+    assert err.count("minimalstyle.sweep: warning: castle.png: strange\n") == 1
     assert "internal" not in err
 
 
@@ -316,14 +319,14 @@ def test_interrupted(fake, capsys):
     assert run(f"{PAIR} --vary seed=1,2,3 --size 48 -o a.png") == 130
     assert grid("a.png", 5, 1) == [[CASTLE, WAVES, grey(10), WHITE, WHITE]]
     assert capsys.readouterr().err.endswith(
-        "minimalstyle.commands.sweep: interrupted; a.png has the 1 of 3 pictures that are ready\n"
+        "minimalstyle.sweep: interrupted; a.png has the 1 of 3 pictures that are ready\n"
     )
 
 
 def test_interrupted_before_the_first(here):
     before = listing()
     code = (
-        "import sys, test_sweep as t; fake = t.minimalstyle.stylize = t.FakeStylize(); "
+        "import sys, test_sweep as t; fake = t.method.paint = t.FakePaint(); "
         "t.minimalstyle.load_network = lambda: 'network'; "
         "fake.meanwhile = lambda n: t.signal.raise_signal(t.signal.SIGTERM); "
         "sys.exit(t.sweep.main())"
@@ -335,7 +338,7 @@ def test_interrupted_before_the_first(here):
     )  # fmt: skip
     assert done.returncode == 143
     assert done.stderr.endswith(
-        "minimalstyle.commands.sweep: interrupted before there was a picture; nothing written\n"
+        "minimalstyle.sweep: interrupted before there was a picture; nothing written\n"
     )
     assert listing() == before
 
@@ -365,7 +368,7 @@ def test_pictures_are_those_of_stylize(network, random_image, here, monkeypatch)
 
 
 def test_help_imports_nothing_slow():
-    command = [sys.executable, "-X", "importtime", "-m", "minimalstyle.commands.sweep", "--help"]
+    command = [sys.executable, "-X", "importtime", "-m", "minimalstyle.sweep", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
     assert result.returncode == 0
@@ -375,7 +378,7 @@ def test_help_imports_nothing_slow():
 
 
 def test_mistake_in_a_real_process(here):
-    command = [sys.executable, "-m", "minimalstyle.commands.sweep", *PAIR.split(), "-o", "a.bmp"]
+    command = [sys.executable, "-m", "minimalstyle.sweep", *PAIR.split(), "-o", "a.bmp"]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert result.stderr.startswith("minimalstyle.commands.sweep: error: a.bmp: ")
+    assert result.stderr.startswith("minimalstyle.sweep: error: a.bmp: ")

@@ -51,7 +51,7 @@ def _parser(command: Command, console: Console) -> argparse.ArgumentParser:
             command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
         ),
         epilog="minimalstyle texture --help, minimalstyle reconstruct --help: only style, only "
-        "content; python -m minimalstyle.commands.sweep --help: many pictures on one sheet"
+        "content; python -m minimalstyle.sweep --help: many pictures on one sheet"
         if command == "stylize"
         else None,
         allow_abbrev=False,

@@ -1,4 +1,4 @@
-"""`python -m minimalstyle.commands.sweep`: contact sheets for choosing pictures and settings.
+"""`python -m minimalstyle.sweep`: contact sheets for choosing pictures and settings.
 
 Every content with every style, or one pair over the values of one or two settings.
 """
@@ -33,7 +33,7 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-_CONSOLE = Console("minimalstyle.commands.sweep", _dashed)
+_CONSOLE = Console("minimalstyle.sweep", _dashed)
 _SIZE = 256  # of one picture
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -56,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Signals(_CONSOLE) as signals:
         try:
             args = _parser().parse_args(argv)
-            plan = _plan(args)
-            _check_files(args, plan)
+            sheet = _sheet(args)
+            _check_files(args, sheet)
             with warnings_as_lines(cache(_CONSOLE.tell), args.debug):  # each once
-                _run(args, plan, signals)
+                _run(args, sheet, signals)
         except SystemExit as done:  # argparse, after --help
             return int(done.code or 0)
         except Exception as error:
@@ -145,7 +145,7 @@ def _value(name: str, word: str, kinds: tuple[Any, ...]) -> Any:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Cell:
     """One picture of the sheet."""
 
     row: int
@@ -157,50 +157,52 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Sheet:
     """The sheet before anything is painted: `inputs` are (row, column, file)."""
 
     row_labels: list[str]
     column_labels: list[str]
     inputs: list[tuple[int, int, str]]
-    jobs: list[_Job]
+    cells: list[_Cell]
 
     @property
-    def cell(self) -> int:
+    def side(self) -> int:
         """Longer side of a picture on the sheet: that of the largest."""
-        return max(job.settings["size"] for job in self.jobs)
+        return max(cell.settings["size"] for cell in self.cells)
 
 
-def _plan(args: argparse.Namespace) -> _Plan:
+def _sheet(args: argparse.Namespace) -> _Sheet:
     """The whole sheet, with every setting checked."""
-    plan = _settings_plan(args) if args.vary else _pictures_plan(args)
-    for job in plan.jobs:
+    sheet = _settings_sheet(args) if args.vary else _pictures_sheet(args)
+    for cell in sheet.cells:
         try:
-            Settings(**job.settings).check()
+            Settings(**cell.settings).check()
         except UsageError as error:
             if not args.vary:
                 raise
-            raise UsageError(f"{job.name}: {error.text(_dashed)}") from None
-    return plan
+            raise UsageError(f"{cell.name}: {error.text(_dashed)}") from None
+    return sheet
 
 
-def _pictures_plan(args: argparse.Namespace) -> _Plan:
+def _pictures_sheet(args: argparse.Namespace) -> _Sheet:
     """Styles on top, contents on the left, each with its picture."""
     settings = {"size": args.size, "iterations": args.iterations}
     contents = list(enumerate(args.contents, start=1))
     styles = list(enumerate(args.styles, start=1))
-    return _Plan(
+    return _Sheet(
         ["", *(Path(content).stem for content in args.contents)],
         ["", *(Path(style).stem for style in args.styles)],
         [(0, n, style) for n, style in styles] + [(n, 0, content) for n, content in contents],
         [
-            _Job(row, column, content, style, settings, f"{Path(content).stem}, {Path(style).stem}")
+            _Cell(
+                row, column, content, style, settings, f"{Path(content).stem}, {Path(style).stem}"
+            )
             for (row, content), (column, style) in product(contents, styles)
         ],
     )
 
 
-def _settings_plan(args: argparse.Namespace) -> _Plan:
+def _settings_sheet(args: argparse.Namespace) -> _Sheet:
     """The two inputs on the left, then a column for each value of the last setting."""
     if len(args.contents) > 1 or len(args.styles) > 1:
         raise UsageError("--vary takes one picture of --contents and one of --styles")
@@ -210,16 +212,18 @@ def _settings_plan(args: argparse.Namespace) -> _Plan:
         raise UsageError(f"--vary {_dashed(args.vary[0][0])}: is given twice")
     axes = [[(name, value) for value in values] for name, values in args.vary]
     left: list[list[tuple[str, Any]]] = [[]] if len(axes) == 1 else [[pair] for pair in axes[0]]
-    jobs = []
+    cells = []
     for (row, first), (column, last) in product(enumerate(left), enumerate(axes[-1], start=2)):
         pairs = [*first, last]
         settings = {"size": args.size, "iterations": args.iterations, **dict(pairs)}
-        jobs.append(_Job(row, column, args.contents[0], args.styles[0], settings, _labelled(pairs)))
-    return _Plan(
+        cells.append(
+            _Cell(row, column, args.contents[0], args.styles[0], settings, _labelled(pairs))
+        )
+    return _Sheet(
         [_labelled(pairs) for pairs in left],
         ["content", "style", *(_labelled([pair]) for pair in axes[-1])],
         [(0, 0, args.contents[0]), (0, 1, args.styles[0])],
-        jobs,
+        cells,
     )
 
 
@@ -234,16 +238,16 @@ def _word(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _check_files(args: argparse.Namespace, plan: _Plan) -> None:
+def _check_files(args: argparse.Namespace, sheet: _Sheet) -> None:
     from ..pictures.images import check_writable
 
-    for _, _, file in plan.inputs:
+    for _, _, file in sheet.inputs:
         check_file(Path(file))
     # At least as long as the sheet will be: every cell as a square, and one more for the labels.
-    cells = 1 + max(len(plan.row_labels), len(plan.column_labels))
-    check_writable(args.output, cells * (plan.cell + 20))
+    cells = 1 + max(len(sheet.row_labels), len(sheet.column_labels))
+    check_writable(args.output, cells * (sheet.side + 20))
     if args.output.exists():
-        if any(args.output.samefile(file) for _, _, file in plan.inputs):
+        if any(args.output.samefile(file) for _, _, file in sheet.inputs):
             raise UsageError(f"{args.output}: is one of the inputs; choose another name")
         if not args.force:
             raise UsageError(f"{args.output}: exists; --force overwrites it")
@@ -252,25 +256,25 @@ def _check_files(args: argparse.Namespace, plan: _Plan) -> None:
 # --- Painting -----------------------------------------------------------------------------------
 
 
-def _run(args: argparse.Namespace, plan: _Plan, signals: Signals) -> None:
+def _run(args: argparse.Namespace, sheet: _Sheet, signals: Signals) -> None:
     """Paint all pictures and write the sheet; after an error or Ctrl-C, with what is ready."""
-    cells: list[list[Any]] = [[None] * len(plan.column_labels) for _ in plan.row_labels]
-    done, total = 0, len(plan.jobs)
+    cells: list[list[Any]] = [[None] * len(sheet.column_labels) for _ in sheet.row_labels]
+    done, total = 0, len(sheet.cells)
     started = time.perf_counter()
 
     def ready(done: int) -> str:
         return f"{args.output} has the {done} of {total} pictures that are ready"
 
     try:
-        for done, left in enumerate(_painted(plan, cells, signals), start=1):
+        for done, left in enumerate(_painted(sheet, cells, signals), start=1):
             signals.has_picture = True
-            _CONSOLE.tell(f"{done}/{total} {plan.jobs[done - 1].name}, {duration(left)} left")
+            _CONSOLE.tell(f"{done}/{total} {sheet.cells[done - 1].name}, {duration(left)} left")
     except Exception:
         if done:
-            _save(args, plan, cells)
+            _save(args, sheet, cells)
             _CONSOLE.tell(f"stopped; {ready(done)}")
         raise
-    height, width = _save(args, plan, cells)
+    height, width = _save(args, sheet, cells)
     if signals.received is not None:
         _CONSOLE.tell(f"interrupted; {ready(done)}")
         return
@@ -278,42 +282,49 @@ def _run(args: argparse.Namespace, plan: _Plan, signals: Signals) -> None:
     _CONSOLE.tell(f"{args.output} {width}x{height}, {total} pictures, {seconds:.1f} s")
 
 
-def _painted(plan: _Plan, cells: list[list[Any]], signals: Signals) -> Iterator[float]:
+def _painted(sheet: _Sheet, cells: list[list[Any]], signals: Signals) -> Iterator[float]:
     """Fill the cells; yields after each picture the seconds that the others will take."""
 
     def stop(_: Iterate) -> str | None:
         return None if signals.received is None else "stop"
 
-    from .. import load_network, stylize
+    from .. import load_network
+    from ..painting import method
+    from ..painting.job import Job
+    from ..painting.prepare import prepare
     from ..pictures import images
 
-    for row, column, file in plan.inputs:
-        picture = images.load(file).rgb
-        height, width = picture.shape[:2]
-        cells[row][column] = images.resize(picture, *images.fit(width, height, plan.cell))
+    pictures = {file: images.load(file) for _, _, file in sheet.inputs}
+    for row, column, file in sheet.inputs:
+        picture = pictures[file].rgb
+        size = images.fit(*images.Size.of(picture), sheet.side)
+        cells[row][column] = images.resize(picture, *size)
     network = load_network()
     note = cache(_CONSOLE.tell)  # the same note may come with every picture
     started = time.perf_counter()
-    for done, job in enumerate(plan.jobs, start=1):
-        result = stylize(
-            job.content, job.style, weights=network, on_note=note, callback=stop, **job.settings
+    for done, cell in enumerate(sheet.cells, start=1):
+        job = Job(
+            content=pictures[cell.content],
+            styles=(pictures[cell.style],),
+            settings=Settings(**cell.settings),
         )
+        result = method.paint(prepare(job, network=network, note=note), stop)
         if signals.received is not None:
             return
         if "error" in result.report:
-            raise StoppedError(f"{job.name}: {result.report['error']}")
-        cells[job.row][job.column] = result.image
-        yield (time.perf_counter() - started) / done * (len(plan.jobs) - done)
+            raise StoppedError(f"{cell.name}: {result.report['error']}")
+        cells[cell.row][cell.column] = result.image
+        yield (time.perf_counter() - started) / done * (len(sheet.cells) - done)
 
 
-def _save(args: argparse.Namespace, plan: _Plan, cells: list[list[Any]]) -> tuple[int, ...]:
+def _save(args: argparse.Namespace, sheet: _Sheet, cells: list[list[Any]]) -> tuple[int, ...]:
     """Write the sheet; its height and width."""
     from ..pictures import images
     from ..pictures.sheets import contact_sheet
 
-    sheet = contact_sheet(cells, plan.row_labels, plan.column_labels, cell=plan.cell)
-    images.save(args.output, sheet)
-    return sheet.shape[:2]
+    picture = contact_sheet(cells, sheet.row_labels, sheet.column_labels, cell=sheet.side)
+    images.save(args.output, picture)
+    return picture.shape[:2]
 
 
 if __name__ == "__main__":
