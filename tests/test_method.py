@@ -370,6 +370,8 @@ def test_bad_settings(quick, settings):
 def test_no_style(quick):
     with pytest.raises(ms.UsageError):
         quick(style=[])
+    with pytest.raises(ms.UsageError, match="init is style, and there is no style picture"):
+        quick(style=[], style_weight=0, init="style")
 
 
 def test_missing_files(quick, castle, night):

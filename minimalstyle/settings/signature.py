@@ -2,9 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Collection
-from typing import TypeVar, get_type_hints
+from typing import TypeVar
 
-from .keywords import SettingsDict
 from .setting import documentation
 from .settings import SETTINGS, Settings
 
@@ -29,7 +28,6 @@ def listing_settings(
     """
     shown = default or Settings()
     names = [name for name in SETTINGS if name not in without]
-    types = get_type_hints(SettingsDict)
 
     def listed(function: F) -> F:
         signature = inspect.signature(function)
@@ -39,7 +37,7 @@ def listing_settings(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=getattr(shown, name),
-                annotation=types[name],
+                annotation=SETTINGS[name].type,
             )
             for name in names
         ]
