@@ -119,6 +119,7 @@ def test_everything_by_default(fake, capsys):
     assert run("castle.jpg starry-night.png") == 0
     assert capsys.readouterr() == (
         "castle_starry-night.png  30x20  1.2 s\n",
+        "minimalstyle: the photograph has 30 pixels; --enlarge allows more\n"
         "minimalstyle: compiling kernels\n"
         "minimalstyle: scale 1/2, 15x10\n"
         "minimalstyle: scale 1/2, 15x10, loss 3.333\n"
@@ -522,7 +523,7 @@ STUCK = "t.FakePaint(lambda n: n or time.sleep(30))"
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_to_a_process(here, number, code):
-    with start(SLOW, "castle.jpg waves.png -o out.png") as process:
+    with start(SLOW, "castle.jpg waves.png --size 30 -o out.png") as process:
         assert "compiling" in process.stderr.readline()
         assert "scale 1/2" in process.stderr.readline()
         process.send_signal(number)
@@ -537,7 +538,7 @@ def test_signal_to_a_process(here, number, code):
 
 def test_signal_to_a_process_that_has_no_picture(here):
     before = listing()
-    with start(STUCK, "castle.jpg waves.png") as process:
+    with start(STUCK, "castle.jpg waves.png --size 30") as process:
         assert "compiling" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -570,7 +571,7 @@ def test_bar_on_a_terminal(here, columns, line):
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     pytest.importorskip("termios").tcsetwinsize(theirs, (24, columns))
-    with start(SLOW, "castle.jpg waves.png", stderr=theirs) as process:
+    with start(SLOW, "castle.jpg waves.png --size 30", stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -595,7 +596,7 @@ def test_nobody_listens(here):
     """stdout a pipe without a reader, stderr closed: the picture is saved all the same."""
     read, write = os.pipe()
     os.close(read)
-    with start("t.FakePaint()", "castle.jpg waves.png -o a.png", stdout=write) as process:
+    with start("t.FakePaint()", "castle.jpg waves.png -o a.png --size 30", stdout=write) as process:
         _, err = process.communicate(timeout=60)
     os.close(write)
     assert (process.returncode, err.count("\n")) == (0, 5)

@@ -17,14 +17,17 @@ from jsonschema import Draft202012Validator
 from mypy import api as mypy
 
 import minimalstyle as ms
-from minimalstyle.commands import paint as cli
-from minimalstyle.painting import method
+from minimalstyle.commands import parser
+from minimalstyle.commands.console import Console
+from minimalstyle.painting import functions
+from minimalstyle.settings.choose import choose
 from minimalstyle.settings.schema import json_schema
 from minimalstyle.settings.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "minimalstyle"
-DECLARED = [PACKAGE / "settings.py", PACKAGE / "keywords.py"]  # the second follows from the first
+HOME = PACKAGE / "settings"
+DECLARED = [HOME / "settings.py", HOME / "keywords.py"]  # the second follows from the first
 OTHERS = [
     path
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -201,9 +204,9 @@ def test_help_lists_the_settings(function, without):
 
 def test_settings_in_their_place(monkeypatch):
     base = ms.Settings(size=64, init="style")
-    assert method.choose("default", {"seed": 1}, base) == replace(base, seed=1)
+    assert choose("default", {"seed": 1}, base) == replace(base, seed=1)
     calls = []
-    monkeypatch.setattr(method, "stylize", lambda *_, **given: calls.append(given))
+    monkeypatch.setattr(functions, "stylize", lambda *_, **given: calls.append(given))
     for given in ({"settings": base, "seed": 1}, {"size": 64, "init": "style", "seed": 1}):
         ms.texture("a", seamless=True, **given)
         ms.reconstruct("a", "relu1_1", **given)
@@ -264,7 +267,9 @@ def test_errors_know_their_settings(given, names, text):
 
 @pytest.mark.parametrize("command", ["stylize", "texture", "reconstruct"])
 def test_every_command_has_its_options(command):
-    actions = {action.dest: action for action in cli._parser(command)._actions}
+    actions = {
+        action.dest: action for action in parser.parser_of(command, Console("test", str))._actions
+    }
     for name, setting in SETTINGS.items():
         assert (name in actions) == (command in setting.commands)
         if name in actions:

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from minimalstyle import files
-from minimalstyle.commands import paint as cli
+from minimalstyle.commands.console import Console
+from minimalstyle.commands.parser import parse
 from minimalstyle.errors import MinimalstyleWarning, OutputError
 from minimalstyle.optimize.lbfgs import Evaluation, State
 from minimalstyle.records import checkpoint
@@ -59,7 +60,7 @@ def pictures(tmp_path):
     ],
 )
 def test_two_dashes(words, content, styles):
-    args = cli._parse(words)
+    args = parse(words, Console("test", str))
     assert (args.content, args.styles) == (content, styles)
 
 
@@ -74,7 +75,7 @@ def test_unicode_in_an_ascii_locale(pictures):
 def test_names_made_of_long_ones_fit(tmp_path, stem):
     path = tmp_path / f"{stem}.png"
     path.touch()
-    for made in (files.free(path), files.beside(path, "compare"), files.beside(path, "0001")):
+    for made in (files.unused(path), files.beside(path, "compare"), files.beside(path, "0001")):
         assert 250 <= len(made.name.encode()) <= 255
         made.touch()
     assert len(list(tmp_path.iterdir())) == 4

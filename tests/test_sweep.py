@@ -189,6 +189,7 @@ def test_sizes_side_by_side(fake):
     ],
 )
 def test_values_have_the_type_of_the_setting(fake, given, values):
+    Path("5").write_bytes(Path("park.png").read_bytes())
     assert sweep.main([*PAIR.split(), "--vary", given, "--size", "32", "-o", "a.png"]) == 0
     name = given.partition("=")[0].replace("-", "_")
     found = [getattr(call[2], name) for call in fake.calls]

@@ -15,7 +15,7 @@ from minimalstyle.settings.setting import Command, Setting
 from minimalstyle.settings.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
-KEYWORDS = ROOT / "minimalstyle" / "keywords.py"
+KEYWORDS = ROOT / "minimalstyle" / "settings" / "keywords.py"
 KNOBS = ROOT / "docs" / "knobs.md"
 BEGIN, END = "<!-- settings: written by tools/write_settings.py -->\n", "<!-- end of settings -->\n"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..settings.setting import Command
 
-__all__ = ["parse"]
+__all__ = ["parse", "parser_of"]
 
 _COMMANDS = {
     "texture": "Make a texture like the picture(s) STYLE, without any content.",
@@ -26,8 +26,9 @@ _COMMANDS = {
 
 
 def parse(argv: Sequence[str], console: Console) -> argparse.Namespace:
+    """Read arguments; UsageError for those that make no sense."""
     command: Command = argv[0] if argv and argv[0] in _COMMANDS else "stylize"  # type: ignore[assignment]
-    parser = _parser(command, console)
+    parser = parser_of(command, console)
     words = list(argv if command == "stylize" else argv[1:])
     if "--" in words:  # which parse_intermixed_args does not know: pictures follow
         cut = words.index("--")
@@ -42,7 +43,8 @@ def parse(argv: Sequence[str], console: Console) -> argparse.Namespace:
     return args
 
 
-def _parser(command: Command, console: Console) -> argparse.ArgumentParser:
+def parser_of(command: Command, console: Console) -> argparse.ArgumentParser:
+    """The parser of a command; what `--compile` tells goes to `console`."""
     from .. import __version__
 
     parser = Parser(

@@ -107,12 +107,12 @@ def style_targets(
     styles: Sequence[Image],
     layers: Sequence[str],
     *,
-    kind: Loss = "wasserstein",
+    kind: Loss,
     blend: Sequence[float] | None = None,
     masks: Sequence[Floats | None] | None = None,
     regions: Sequence[Region] | None = None,
     pooling: Pooling | None = None,
-    border: Border = "zero",
+    border: Border,
 ) -> dict[str, list[StyleTarget]]:
     """For each layer, the target of each region; one for all where there are no regions.
 

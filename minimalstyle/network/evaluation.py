@@ -149,7 +149,7 @@ class Whole:
         content_layers: Iterable[str] = (),
         *,
         pooling: Pooling | None = None,
-        border: Border = "zero",
+        border: Border,
         regions: Mapping[str, Floats] | None = None,
         rows: bool = False,
     ) -> None:
@@ -288,7 +288,7 @@ def measure(
     layers: Iterable[str],
     *,
     pooling: Pooling | None = None,
-    border: Border = "zero",
+    border: Border,
     mask: Floats | None = None,
 ) -> dict[str, Moments]:
     """Moments of a picture's features at some layers.

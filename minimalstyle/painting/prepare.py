@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from ..blas import one_blas_thread
@@ -122,4 +122,4 @@ def prepare(
     job.settings.check()
     if network is None:
         network = load_network(job.weights, threads=job.settings.threads)
-    return Prepared(job, network, open_pictures(job), note)
+    return Prepared(job, network, open_pictures(job), cache(note))  # the same line once
