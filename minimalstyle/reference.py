@@ -8,6 +8,8 @@ The weights of the network never change, so every gradient here is one with resp
 The layers come first, then the losses, then the chain that leads from an image to the loss and
 back to its pixels.
 
+Long: to be read from the beginning to the end.
+
 References
 ----------
 .. [1] Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks. CVPR 2016.

@@ -5,7 +5,7 @@ import pytest
 
 import minimalstyle as ms
 from minimalstyle.network.border import fold, margin, pad
-from minimalstyle.painting.method import texture
+from minimalstyle.painting.functions import texture
 
 
 @pytest.mark.parametrize("border", ["zero", "replicate", "reflect", "wrap"])

@@ -15,7 +15,6 @@ from minimalstyle.engine import cache, jit
 from minimalstyle.engine.threads import Threads
 from minimalstyle.engine.variation import total_variation
 from minimalstyle.errors import OutputError
-from minimalstyle.painting import method
 
 PACKAGE = Path(minimalstyle.__file__).parent
 BEGIN = """
@@ -267,7 +266,7 @@ def test_the_same_bits_compiled_and_kept(tmp_path):
 
 
 def test_compile_says_where_nothing_can_be_kept(monkeypatch):
-    monkeypatch.setattr(method, "stylize", lambda *_, **__: cache.kept.update(a=None))
+    monkeypatch.setattr(kernels, "stylize", lambda *_, **__: cache.kept.update(a=None))
     monkeypatch.setattr(kernels, "kept", cache.kept)
     with pytest.raises(OutputError, match="NUMBA_CACHE_DIR"):
         kernels.compile_kernels()

@@ -17,6 +17,7 @@ import pytest
 
 from minimalstyle.errors import CheckpointError, OutputError
 from minimalstyle.records import checkpoint
+from minimalstyle.records.same_run import check_same_run
 
 MAGIC = b"minimalstyle checkpoint\n"
 
@@ -272,6 +273,7 @@ WRITER = """
 import sys
 import numpy as np
 from minimalstyle.records import checkpoint
+from minimalstyle.records.same_run import check_same_run
 
 n = 0
 while True:
@@ -328,8 +330,8 @@ def changed(**changes: Any) -> dict[str, Any]:
 def test_the_same_run(path: Path) -> None:
     checkpoint.write(path, {**RUN, "iteration": 7}, {})
     facts, _ = checkpoint.read(path)
-    checkpoint.check_same_run(facts, RUN, path)
-    checkpoint.check_same_run(facts, changed(threads=64), path)
+    check_same_run(facts, RUN, path)
+    check_same_run(facts, changed(threads=64), path)
 
 
 def test_paths_are_texts(path: Path) -> None:
@@ -337,7 +339,7 @@ def test_paths_are_texts(path: Path) -> None:
     checkpoint.write(path, run, {})
     facts, _ = checkpoint.read(path)
     assert facts["settings"]["init"] == str(path)
-    checkpoint.check_same_run(facts, run, path)
+    check_same_run(facts, run, path)
 
 
 @pytest.mark.parametrize(
@@ -369,19 +371,19 @@ def test_paths_are_texts(path: Path) -> None:
 )
 def test_another_run(theirs: dict[str, Any], message: str) -> None:
     with pytest.raises(CheckpointError) as caught:
-        checkpoint.check_same_run(theirs, RUN, Path("run.checkpoint"))
+        check_same_run(theirs, RUN, Path("run.checkpoint"))
     assert str(caught.value).startswith(f"run.checkpoint: {message}")
 
 
 def test_settings_that_are_off_now() -> None:
     run = changed(enlarge=True, style_blend=[1.0])
     with pytest.raises(CheckpointError, match=r": made without --enlarge;"):
-        checkpoint.check_same_run(changed(style_blend=[1.0]), run, "x")
+        check_same_run(changed(style_blend=[1.0]), run, "x")
     with pytest.raises(CheckpointError, match=r": made without --style-blend;"):
-        checkpoint.check_same_run(changed(enlarge=True), run, "x")
+        check_same_run(changed(enlarge=True), run, "x")
 
 
 def test_whatever_else_is_expected() -> None:
-    checkpoint.check_same_run({"phase": 1, "loss": 2.0}, {"phase": 1}, "x")
+    check_same_run({"phase": 1, "loss": 2.0}, {"phase": 1}, "x")
     with pytest.raises(CheckpointError, match="made with another phase;"):
-        checkpoint.check_same_run({"phase": 1}, {"phase": 2}, "x")
+        check_same_run({"phase": 1}, {"phase": 2}, "x")

@@ -1,6 +1,7 @@
 """The whole method with the embedded weights, on small versions of the example pictures."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -10,7 +11,9 @@ import scipy.ndimage
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.painting import method, progress
+from minimalstyle.painting import progress
+from minimalstyle.painting.inputs import Inputs
+from minimalstyle.painting.schedule import scales, sizes
 from minimalstyle.pictures import images
 
 QUICK = {"size": 48, "iterations": 2}
@@ -152,10 +155,10 @@ def test_start_from_a_picture(quick, castle, night, tmp_path):
 
 def test_style_is_painted_on_the_content_without_its_finest_detail(random_image):
     content = random_image(20, 30).astype(np.float32)
-    start = images.Picture(content)
 
     def start_at(**settings):
-        return method._start_at((30, 20), start, ms.Settings(**settings))
+        inputs = Inputs(content, [], None, [], content, ms.Settings(**settings))
+        return inputs.start_at(images.Size(30, 20))
 
     windows = np.lib.stride_tricks.sliding_window_view(content, (3, 3), axis=(0, 1))
     np.testing.assert_array_equal(start_at()[1:-1, 1:-1], np.median(windows, axis=(3, 4)))
@@ -193,9 +196,8 @@ def test_sizes():
     """From the first size to the last in equal steps of about 2; never more than half at once."""
 
     def sides(longer, width=3000, height=2000, **settings):
-        content = np.empty((height, width, 0), np.float32)
         chosen = ms.Settings(size=longer, **settings)
-        return [size[0] for size in method.scales(content, chosen)]
+        return [size.width for size in sizes((width, height), chosen)]
 
     for longer in (150, 256, 400, 512, 1000, 2048):
         found = sides(longer, first_size=100)
@@ -215,7 +217,9 @@ def test_deep_layers_act_at_the_first_size_and_at_small_ones():
     deep, shallow = settings.style_layers, {"relu1_1", "relu2_1", "relu3_1"}
 
     def layers(side, first=False, of=settings.style_layers):
-        return method.acting(of, (side, side // 2), settings, first=first)
+        chosen = replace(settings, style_layers=of)
+        here = (side, side // 2)
+        return scales([here] if first else [(32, 16), here], chosen)[-1].style_layers
 
     assert layers(300) == layers(2000, first=True)
     assert set(layers(300)) == set(deep)

@@ -9,8 +9,9 @@ from minimalstyle import reference
 from minimalstyle.errors import UsageError
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
-from minimalstyle.painting.method import choose, reconstruct
+from minimalstyle.painting.functions import reconstruct
 from minimalstyle.pictures.color import chroma_distance
+from minimalstyle.settings.choose import choose
 from minimalstyle.settings.settings import PRESETS, strength_factors
 
 CONTENT = {"relu2_1": 1.0}

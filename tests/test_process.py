@@ -18,7 +18,7 @@ from minimalstyle import files
 from minimalstyle.commands.console import Console
 from minimalstyle.commands.parser import parse
 from minimalstyle.errors import MinimalstyleWarning, OutputError
-from minimalstyle.optimize.lbfgs import Evaluation, State
+from minimalstyle.optimize.lbfgs import Evaluated, State
 from minimalstyle.records import checkpoint
 from minimalstyle.records.saved import SavedRun
 
@@ -145,7 +145,7 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
     objective = SimpleNamespace(terms={})
     state = State(np.zeros(3))
-    evaluation = Evaluation(1.0, 1.0, np.zeros(3, np.float32))
+    evaluation = Evaluated(1.0, 1.0, np.zeros(3, np.float32))
     run = SavedRun(facts, [(1, 1)], tmp_path / "state", None, every=0)
     run.begin(1, np.zeros((1, 1, 3), np.float32), [])
     hooks = run.hooks(1, objective)

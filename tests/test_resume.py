@@ -17,7 +17,7 @@ from PIL import Image
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
 from minimalstyle.loss.objective import Objective
-from minimalstyle.optimize.lbfgs import Evaluation, State, minimize
+from minimalstyle.optimize.lbfgs import Evaluated, State, minimize
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_from_any_state_to_the_same_image(bowl):
 def test_evaluations_replayed_from_any_of_them(bad, bowl):
     """A run that goes on after each evaluation: nothing before it is computed again."""
     function, start = bowl
-    course: list[State | Evaluation] = []
+    course: list[State | Evaluated] = []
     calls, told = [], []
 
     def counted(image):
@@ -67,7 +67,7 @@ def test_evaluations_replayed_from_any_of_them(bad, bowl):
     all_calls, all_course = list(calls), list(course)
     for stop in range(1, len(all_course)):
         before = all_course[:stop]
-        known = sum(isinstance(one, Evaluation) for one in before)
+        known = sum(isinstance(one, Evaluated) for one in before)
         states = [n for n, one in enumerate(before) if isinstance(one, State)]
         replay = before[states[-1] + 1 :] if states else before
         told.append([])

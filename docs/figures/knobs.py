@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minimalstyle import load_network, stylize
-from minimalstyle.painting.method import reconstruct, texture
+from minimalstyle.painting.functions import reconstruct, texture
 from minimalstyle.pictures.images import load, save
 from minimalstyle.pictures.sheets import contact_sheet
 

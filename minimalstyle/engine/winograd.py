@@ -8,6 +8,8 @@ fifth for m = 6. The backward pass is the same with flipped and transposed filte
 Each kernel does a unit of that work (`tiles`): it multiplies transformed inputs (V) with
 transformed filters (U), transforms the products (M) back, and finishes the values while they are
 still in the cache.
+
+Long: one algorithm, whose kernels share their steps.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,13 +1,4 @@
-"""L-BFGS-B over an image, in variables in which it converges fast and leaves no grain.
-
-The variables are the coefficients of the image's cosine transform (DCT-II, orthonormal), each
-divided by a scale that falls with its frequency: `image = D'(s c)`. A step that is equally long in
-all variables then changes large shapes more than single pixels, as the spectrum of natural images
-falls, too. Against the pixels themselves as variables the loss falls faster, early and from noise
-above all, and the fine wavy pattern that those steps leave otherwise does not appear
-(docs/choices.md). The idea is the Fourier parametrisation of Olah, Mordvintsev and Schubert 2017,
-"Feature visualization"; cosines instead of waves, because most pictures do not repeat at their
-border.
+"""L-BFGS-B over an image, in variables in which it converges fast and leaves no grain: `spectrum`.
 
 A box for the pixels is no box for these variables, so a penalty on what leaves [0, 1] takes the
 place of L-BFGS-B's bounds, which would also cost three times the time beside the evaluations.
@@ -23,13 +14,14 @@ import numpy.typing as npt
 
 from ..blas import one_blas_thread
 from ..errors import WeightsError
+from .spectrum import Spectrum
 
 __all__ = [
     "CORRECTIONS",
     "EXPONENT",
-    "FREE",
+    "MOVING",
     "SEGMENT",
-    "Evaluation",
+    "Evaluated",
     "Minimum",
     "State",
     "minimize",
@@ -44,12 +36,12 @@ CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a
 SEGMENT = 30  # iterations between two states of a run with a checkpoint
 # Of the frequencies along each side, for a style transfer. The network hardly sees the finest:
 # along them the loss is more than thirty times flatter than where it is steepest (docs/choices.md).
-FREE = 0.85
+MOVING = 0.85
 EXPONENT = 0.35  # of the fall of scales with frequency: 0 is the pixels, 1 smooths strokes away
 _PENALTY = 30.0  # times the mean squared distance from [0, 1]
 
 
-class Evaluation(NamedTuple):
+class Evaluated(NamedTuple):
     """What one evaluation has told L-BFGS-B.
 
     Attributes
@@ -74,7 +66,7 @@ class State:
     variables : (H * W * 3,) float64
     evaluations, restarts : int
     history : tuple of float
-    known : Evaluation or None
+    known : Evaluated or None
         At these variables, if the last one was there.
     """
 
@@ -82,7 +74,7 @@ class State:
     evaluations: int = 0
     restarts: int = 0
     history: tuple[float, ...] = ()
-    known: Evaluation | None = None
+    known: Evaluated | None = None
 
 
 @dataclass(frozen=True)
@@ -132,13 +124,13 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     threads: int = 1,
     unit: float = 1.0,
     periodic: bool = False,
-    free: float = 1.0,
+    moving: float = 1.0,
     exponent: float = EXPONENT,
     segment: int | None = None,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
-    replay: Iterable[Evaluation] = (),
-    on_evaluation: Callable[[Evaluation], None] = lambda _: None,
+    replay: Iterable[Evaluated] = (),
+    on_evaluation: Callable[[Evaluated], None] = lambda _: None,
 ) -> Minimum:
     """Minimise a function of an image by L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995).
 
@@ -158,7 +150,7 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         How large a loss is large; scales the penalty for values outside of [0, 1].
     periodic : bool
         The image goes on at its other side.
-    free : float
+    moving : float
         Share of the frequencies along each side that are variables, from the lowest up; finer waves
         stay as they are at the start. All of them where the image is periodic.
     exponent : float
@@ -171,7 +163,7 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         Go on from there; `start` then gives the shape only.
     on_state : callable
         Called with the state after each segment, and at the end.
-    replay : iterable of Evaluation
+    replay : iterable of Evaluated
         The first ones since `state`, or since the start, as `on_evaluation` got them. They stand
         for calls of `function`, so that all arrives where it was when the last of them came; what
         these iterations were is not told again.
@@ -190,7 +182,7 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     """
     from scipy.optimize import minimize as scipy_minimize
 
-    spectrum = _Spectrum(start.shape, threads, periodic, free, exponent)
+    spectrum = Spectrum(start.shape, threads, periodic, moving, exponent)
     at = State(spectrum.all_variables(start)) if state is None else state
     variables = spectrum.begin(at.variables)
     restarts, history = at.restarts, list(at.history)
@@ -272,10 +264,10 @@ class _Evaluate:
     def __init__(
         self,
         function: Function,
-        spectrum: "_Spectrum",
+        spectrum: Spectrum,
         unit: float,
-        replay: Iterable[Evaluation],
-        on_evaluation: Callable[[Evaluation], None],
+        replay: Iterable[Evaluated],
+        on_evaluation: Callable[[Evaluated], None],
     ) -> None:
         self.function, self.spectrum = function, spectrum
         self.factor = unit * _PENALTY / math.prod(spectrum.shape)
@@ -284,13 +276,13 @@ class _Evaluate:
         self.count = 0
         self.loss = 0.0
         self.image: Image
-        self._known: tuple[Variables, Evaluation] | None = None
+        self._known: tuple[Variables, Evaluated] | None = None
 
-    def know(self, variables: Variables, evaluation: Evaluation | None) -> None:
+    def know(self, variables: Variables, evaluation: Evaluated | None) -> None:
         """The evaluation at a point is known, or there is none."""
         self._known = None if evaluation is None else (variables.copy(), evaluation)
 
-    def known_at(self, variables: Variables) -> Evaluation | None:
+    def known_at(self, variables: Variables) -> Evaluated | None:
         """The latest evaluation, if it was at this point."""
         if self._known is None or not np.array_equal(variables, self._known[0]):
             return None
@@ -308,7 +300,7 @@ class _Evaluate:
             self.know(variables, found)
         return found.value, found.gradient.astype(np.float64)
 
-    def _next(self, image: Image) -> Evaluation:
+    def _next(self, image: Image) -> Evaluated:
         """From what is replayed, and after that, of the function."""
         again = next(self._replay, None) if self.replays else None
         if again is not None:
@@ -318,85 +310,11 @@ class _Evaluate:
         self._on_evaluation(new)
         return new
 
-    def _evaluate(self, image: Image) -> Evaluation:
+    def _evaluate(self, image: Image) -> Evaluated:
         loss, gradient = self.function(image)
         if not (np.isfinite(loss) and np.isfinite(gradient.sum())):
-            return Evaluation(math.nan, math.nan, np.zeros(0, np.float32))
+            return Evaluated(math.nan, math.nan, np.zeros(0, np.float32))
         outside = image - np.clip(image, 0.0, 1.0)
         penalty = self.factor * float(np.vdot(outside, outside))
         along = self.spectrum.gradient(gradient + 2.0 * self.factor * outside)
-        return Evaluation(float(loss), float(loss + penalty), along)
-
-
-class _Spectrum:
-    """The change of variables `image = D'(s c)` and its transpose.
-
-    For a picture that repeats, D is the Hartley transform `Re FFT - Im FFT` (its own inverse and
-    transpose): a cosine transform would change opposite sides of it independently.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        threads: int,
-        periodic: bool,
-        free: float,
-        exponent: float,
-    ) -> None:
-        self.shape, self.threads, self.periodic = shape, threads, periodic
-        vertical, horizontal = (self._half_waves(length) for length in shape[:2])
-        half_waves = np.hypot(
-            vertical[:, None] * (max(shape[:2]) / shape[0]),
-            horizontal[None, :] * (max(shape[:2]) / shape[1]),
-        )
-        scale = np.maximum(half_waves, 2.0) ** -exponent  # nothing coarser than one wave
-        scale = (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)[:, :, None]
-        share = 1.0 if periodic else free
-        rows, columns = (math.ceil(share * length) for length in shape[:2])
-        self.free = (slice(rows), slice(columns))
-        self._scale, self._free_scale = scale, scale[self.free]
-        self._all: npt.NDArray[np.float64]
-        self._coefficients: Image
-
-    def _half_waves(self, length: int) -> npt.NDArray[np.float64]:
-        """Of each variable along one side."""
-        if self.periodic:
-            return 2.0 * length * np.abs(np.fft.fftfreq(length))
-        return np.arange(length, dtype=float)
-
-    def begin(self, every: Variables) -> Variables:
-        """Keep the fixed ones of all variables; return the free ones."""
-        self._all = every.reshape(self.shape)
-        self._coefficients = self._scale * self._all.astype(np.float32)
-        return self._all[self.free].ravel()
-
-    def with_fixed(self, variables: Variables) -> Variables:
-        """All variables, given the free ones."""
-        every = self._all.copy()
-        every[self.free] = variables.reshape(every[self.free].shape)
-        return every.ravel()
-
-    def image(self, variables: Variables) -> Image:
-        """`D'(s c)`, (H, W, 3)."""
-        place = self._coefficients[self.free]
-        place[...] = self._free_scale * variables.reshape(place.shape).astype(np.float32)
-        return self._transform(self._coefficients, back=True)
-
-    def gradient(self, image_gradient: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Gradient of the variables, `s D g`, flat."""
-        waves = self._transform(image_gradient)[self.free]
-        return (self._free_scale * waves).ravel()
-
-    def all_variables(self, image: Image) -> Variables:
-        """`D x / s`, flat: the variables of an image, fixed ones among them."""
-        return (self._transform(image) / self._scale).ravel().astype(np.float64)
-
-    def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Image:
-        from scipy import fft
-
-        single = values.astype(np.float32)
-        if self.periodic:
-            waves = fft.fftn(single, axes=(0, 1), norm="ortho", workers=self.threads)
-            return waves.real - waves.imag
-        transform = fft.idctn if back else fft.dctn
-        return transform(single, axes=(0, 1), norm="ortho", workers=self.threads)
+        return Evaluated(float(loss), float(loss + penalty), along)

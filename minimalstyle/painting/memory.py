@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..network.evaluation import Whole
 from ..network.layers import Conv
 from ..network.network import Network
-from ..optimize.lbfgs import CORRECTIONS, FREE
+from ..optimize.lbfgs import CORRECTIONS, MOVING
 from ..pictures.images import Size, fit
 from ..settings.settings import LARGEST, Border, Settings
 from .schedule import Scale, scales
@@ -72,8 +72,8 @@ def memory_needed(
         layers = acting_styles(scale, settings)
         at_once = max(at_once, filters + _style_bytes(network, here, layers, settings, masked))
         at_once = max(at_once, filters + run.memory_to_begin())
-        free = 1.0 if settings.border == "wrap" else FREE**2
-        each = free * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
+        moving = 1.0 if settings.border == "wrap" else MOVING**2
+        each = moving * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
         optimizer = round(3 * scale.size.width * scale.size.height * each)
         at_once = max(at_once, run.filter_bytes + run.memory() + optimizer)
     weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]

@@ -21,7 +21,7 @@ from ..errors import MinimalstyleWarning
 from ..loss.objective import Objective
 from ..machine import peak_memory
 from ..network.network import Network
-from ..optimize.lbfgs import FREE, Minimum, minimize
+from ..optimize.lbfgs import MOVING, Minimum, minimize
 from ..pictures import color, images
 from ..pictures.images import Size
 from ..pictures.pixels import Float32
@@ -115,7 +115,7 @@ def _paint_scale(
         threads=run.network.threads.number,
         unit=objective.unit,
         periodic=run.settings.border == "wrap",
-        free=FREE,
+        moving=MOVING,
         exponent=scale.exponent,
         segment=run.settings.segment,
         **saved.hooks(number, objective),

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 from ..files import silent_stderr
 from .limits import check_effort, check_size
 from .opening import check_bmp, errors_of_pillow, is_tiff, open_picture
-from .pixels import Float32, unit
+from .pixels import Float32, normalised
 from .png import SIGNATURE, Png, read_png
 from .profiles import find_profile, grey_to_rgb, is_grey, numbers_of_codes, numbers_to_srgb, to_srgb
 from .sixteen_bits import lower_bytes
@@ -136,7 +136,7 @@ def _decode(image: Image.Image, name: str, remarks: list[str], beside: _Beside) 
             image = image.convert("RGB")
         if profile is not None:
             image = to_srgb(image, profile)
-        rgb = unit(np.asarray(image), name)
+        rgb = normalised(np.asarray(image), name)
         if fine is not None:
             np.clip(rgb + fine[..., :3], 0, 1, out=rgb)
     if profile is None and numbers is not None:
@@ -178,7 +178,7 @@ def _grey(image: Image.Image, kind: Kind, name: str) -> Float32:
     array: npt.NDArray[Any] = np.asarray(image)
     if kind.most is not None:
         array = np.minimum(array / np.float32(kind.most), 1)
-    values = unit(array, name)
+    values = normalised(array, name)
     return 1 - values if kind.negative else values
 
 
@@ -186,7 +186,7 @@ def _alpha(image: Image.Image, fine: Float32 | None, name: str) -> Float32 | Non
     named = "transparency" in image.info and "I" not in image.mode
     if image.mode == "LAB" or not ("A" in image.getbands() or named):
         return None
-    alpha = unit(np.asarray(image.convert("RGBA").getchannel("A")), name)
+    alpha = normalised(np.asarray(image.convert("RGBA").getchannel("A")), name)
     if fine is not None and fine.shape[2] == 4:
         alpha += fine[..., 3]
     if image.format == "BMP" and alpha.max() == 0:

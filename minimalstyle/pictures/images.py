@@ -21,7 +21,17 @@ from .decode import decode_file, decode_image
 from .encode import check_writable, encode, keeps_alpha, save
 from .hidden import fill_hidden
 from .limits import MAX_PIXELS
-from .pixels import MIN_SIDE, Float32, Size, check_side, eight_bits, fit, resize, sixteen_bits, unit
+from .pixels import (
+    MIN_SIDE,
+    Float32,
+    Size,
+    check_side,
+    eight_bits,
+    fit,
+    normalised,
+    resize,
+    sixteen_bits,
+)
 from .profiles import grey_to_rgb
 
 __all__ = [
@@ -200,7 +210,7 @@ def _from_array(array: npt.NDArray[Any]) -> tuple[Float32, Float32 | None]:
         shape = "x".join(map(str, array.shape))
         raise ImageError(f"array of shape {shape}; expected (H, W), (H, W, 3) or (H, W, 4)")
     check_side(array.shape[1], array.shape[0], "array")
-    values = unit(array, "array")
+    values = normalised(array, "array")
     if values.ndim == 2:
         return grey_to_rgb(values, None), None
     alpha = values[..., 3].copy() if values.shape[2] == 4 and values[..., 3].min() < 1 else None

@@ -36,7 +36,7 @@ class Size(NamedTuple):
         return cls(array.shape[1], array.shape[0])
 
 
-def unit(array: npt.NDArray[Any], name: str) -> Float32:
+def normalised(array: npt.NDArray[Any], name: str) -> Float32:
     """float32 in [0, 1] from any of the number types that pictures have; never a view."""
     kind, width = array.dtype.kind, array.dtype.itemsize
     if kind == "u" and width <= 2:
@@ -57,14 +57,14 @@ def eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Values in [0, 1] as whole numbers from 0 to 255; uint8 stays as it is."""
     if array.dtype == np.uint8:
         return array
-    return np.rint(unit(array, "result") * np.float32(255)).astype(np.uint8)
+    return np.rint(normalised(array, "result") * np.float32(255)).astype(np.uint8)
 
 
 def sixteen_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
     """Values in [0, 1] as whole numbers from 0 to 65535; uint16 stays as it is."""
     if array.dtype == np.uint16:
         return array
-    return np.rint(unit(array, "result") * np.float32(65535)).astype(np.uint16)
+    return np.rint(normalised(array, "result") * np.float32(65535)).astype(np.uint16)
 
 
 def check_side(width: int, height: int, name: str) -> None:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,10 +23,8 @@ import numpy.typing as npt
 
 from ..errors import CheckpointError, OutputError
 from ..files import atomic_write, check_file, reason
-from ..settings.setting import option
-from ..settings.settings import OF_THE_MACHINE
 
-__all__ = ["append", "check_same_run", "read", "sections", "skim", "write"]
+__all__ = ["append", "plain_json", "read", "sections", "skim", "write"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 Section = tuple[dict[str, Any], Arrays, int]  # facts, arrays, where it ends
@@ -114,7 +112,7 @@ def _section(
     """In parts; `before` is the checksum of the section before, or the magic."""
     stored = {name: _stored(name, array) for name, array in arrays.items()}
     kinds = [(name, array.dtype.str, array.shape) for name, array in stored.items()]
-    header = _json({"version": _VERSION, "facts": facts, "arrays": kinds})
+    header = plain_json({"version": _VERSION, "facts": facts, "arrays": kinds})
     parts: list[bytes | memoryview] = [len(header).to_bytes(_LENGTH, "little"), header]
     parts += [array.reshape(-1).data for array in stored.values()]
     checksum = hashlib.sha256(before)
@@ -123,7 +121,8 @@ def _section(
     return [*parts, checksum.digest()]
 
 
-def _json(facts: Mapping[str, Any]) -> bytes:
+def plain_json(facts: Mapping[str, Any]) -> bytes:
+    """Facts as they stand in the file; paths are texts."""
     return json.dumps(facts, default=os.fspath).encode()
 
 
@@ -282,84 +281,3 @@ def _kind(dtype: Any, shape: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if dtype not in _DTYPES or not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError(f"no array of a checkpoint: {dtype}, {shape}")
     return np.dtype(dtype), tuple(shape)
-
-
-def check_same_run(
-    facts: Mapping[str, Any], expected: Mapping[str, Any], path: str | os.PathLike[str]
-) -> None:
-    """Raise CheckpointError unless a checkpoint belongs to the run that is to go on.
-
-    Parameters
-    ----------
-    facts : mapping
-        Of the checkpoint, as `read` gives them.
-    expected : mapping
-        What this run has in their place: "inputs" ("content", "styles" and others, each the
-        SHA-256 of a picture or a list of them), "weights", "settings", "sizes" ((width, height)
-        of each scale), "version" of the program; whatever else is in it must be equal, too.
-        The number of threads may differ.
-    path : path-like
-        Of the checkpoint, for the message.
-    """
-    ours = json.loads(_json(expected))  # lists for tuples, as in a file
-    order = [*_DIFFERENCES, *(name for name in ours if name not in _DIFFERENCES)]
-    for name in order:
-        if name in ours and facts.get(name) != ours[name]:
-            describe = _DIFFERENCES.get(name, lambda *_, name=name: f"made with another {name}")
-            difference = describe(facts.get(name), ours[name])
-            if difference:
-                hint = "name another checkpoint, or delete this one to start anew"
-                raise CheckpointError(f"{path}: {difference}; {hint}")
-
-
-def _other_input(theirs: Any, ours: dict[str, Any]) -> str | None:
-    theirs = _mapping(theirs)
-    for name in {**ours, **theirs}:
-        a, b = theirs.get(name), ours.get(name)
-        if a == b:
-            continue
-        what = f"{name.removesuffix('s')} picture"
-        if not isinstance(a, list) or not isinstance(b, list):
-            return f"of another {what}"
-        if len(a) != len(b):
-            return f"of {len(a)} {what}(s), not {len(b)}"
-        number = next(i for i in range(len(a)) if a[i] != b[i]) + 1
-        return f"of another {what}" + (f" (number {number})" if len(a) > 1 else "")
-    return None
-
-
-def _other_setting(theirs: Any, ours: dict[str, Any]) -> str | None:
-    theirs = _mapping(theirs)
-    for name in {**ours, **theirs}:
-        a, b = theirs.get(name), ours.get(name)
-        if a == b or name in OF_THE_MACHINE:  # no effect on the result: they may differ
-            continue
-        if a is None or a is False:
-            return f"made without {option(name)}"
-        if a is True:
-            return f"made with {option(name)}"
-        return f"made with {option(name)} {_text(a)}, not {'without' if b is None else _text(b)}"
-    return None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    """A value as one would give it to an option."""
-    if isinstance(value, dict):
-        return ",".join(f"{key}={_text(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ",".join(_text(item) for item in value)
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-# In this order, the most telling first: what to say of a difference.
-_DIFFERENCES: dict[str, Callable[[Any, Any], str | None]] = {
-    "inputs": _other_input,
-    "weights": lambda *_: "made with another weights file",
-    "settings": _other_setting,
-    "sizes": lambda theirs, ours: f"made at the sizes {theirs}, not {ours}",
-    "version": lambda theirs, ours: f"made by minimalstyle {theirs}, not {ours}",
-}

@@ -14,10 +14,11 @@ from .. import __version__
 from ..errors import CheckpointError, MinimalstyleWarning, OutputError
 from ..files import atomic_write, reason
 from ..loss.objective import Objective
-from ..optimize.lbfgs import Evaluation, State
+from ..optimize.lbfgs import Evaluated, State
 from ..settings.settings import EVERY
 from . import checkpoint
 from .outputs import digests_in
+from .same_run import check_same_run
 
 __all__ = ["SavedRun"]
 
@@ -74,7 +75,7 @@ class SavedRun:
         self._outputs: dict[str, list[str]] = {}
         self._sections: Generator[checkpoint.Section, None, None] | None = None
         self._place: dict[str, Any] = {}
-        self._new: list[Evaluation] = []
+        self._new: list[Evaluated] = []
         self._end: int | None = None  # of what is right in the file; None when it is not of now
         self._kept = time.monotonic()
         self._warned = False
@@ -91,7 +92,7 @@ class SavedRun:
     def _load(self, path: str | os.PathLike[str], sizes: Sequence[tuple[int, int]]) -> None:
         self._sections = checkpoint.sections(path)
         facts, arrays, end = next(self._sections)
-        checkpoint.check_same_run(facts, self._run, path)
+        check_same_run(facts, self._run, path)
         try:
             width, height = sizes[facts["scale"] - 1]
             self.scale, self.scales = facts["scale"], facts["scales"]
@@ -106,7 +107,7 @@ class SavedRun:
                     facts["evaluations"],
                     facts["restarts"],
                     tuple(facts["history"]),
-                    None if known is None else Evaluation(known[0], known[1], arrays["gradient"]),
+                    None if known is None else Evaluated(known[0], known[1], arrays["gradient"]),
                 )
         except (KeyError, IndexError, TypeError, ValueError):
             raise CheckpointError(f"{path}: not a checkpoint of a run; delete it") from None
@@ -140,7 +141,7 @@ class SavedRun:
             "on_evaluation": lambda evaluation: self._add(evaluation, objective),
         }
 
-    def _replay(self, objective: Objective) -> Iterator[Evaluation]:
+    def _replay(self, objective: Objective) -> Iterator[Evaluated]:
         for facts, arrays, end in self._sections or ():
             if self._end is not None:
                 self._end = end
@@ -148,9 +149,9 @@ class SavedRun:
                 continue
             objective.terms = self._terms = dict(facts["terms"])
             for number, (loss, value) in enumerate(arrays["values"]):
-                yield Evaluation(float(loss), float(value), arrays[str(number)])
+                yield Evaluated(float(loss), float(value), arrays[str(number)])
 
-    def _add(self, evaluation: Evaluation, objective: Objective) -> None:
+    def _add(self, evaluation: Evaluated, objective: Objective) -> None:
         if self._end is None:
             return
         self._new.append(evaluation)

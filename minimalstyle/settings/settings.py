@@ -3,6 +3,8 @@
 From the declaration follow the checks, the options of the command line (`options`), what a recipe
 and a sweep may hold, the JSON Schema, and, written by `tools/write_settings.py`, the keyword
 arguments that editors and type checkers know (`keywords`) and the table in `docs/knobs.md`.
+
+Long: one declaration after the other.
 """
 
 from collections.abc import Mapping
