@@ -1,5 +1,6 @@
 """The course runs: every page from top to bottom, every figure, every exercise and its solution."""
 
+import json
 import os
 import re
 import runpy
@@ -53,15 +54,45 @@ def test_page(page, common, tmp_path, monkeypatch):
             assert printed == promised, place
 
 
+KEPT = sorted(COURSE.glob("images/lesson*.json"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_page_says_what_ran(path, common):
+    """Outputs and sentences with numbers are those of the run that made the figures."""
+    page = page_of(int(path.stem.removeprefix("lesson")))
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    promised = [output for _, _, output in common.blocks(page) if output is not None]
+    assert promised == kept["printed"]
+    assert common.constants(page) == {name: kept[name] for name in common.constants(page)}
+    prose = common.prose(page)
+    for sentence in kept["says"]:
+        assert sentence in prose
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_numbers_in_prose_have_run(page, common):
+    """A number with a decimal point was printed, is in a sentence that ran, or is in the code."""
+    path = COURSE / "images" / f"lesson{int(page.name[:2])}.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    code = "\n".join(code + (output or "") for _, code, output in common.blocks(page))
+    decimal = re.compile(r"\d+\.\d+(?:e[+-]\d+)?")
+    known = set(decimal.findall("\n".join([code, *kept.get("says", [])])))
+    text = re.sub(r"`[^`]*`|\$[^$]*\$", " ", common.prose(page)).partition(" ## Exercises ")[0]
+    assert [number for number in decimal.findall(text) if number not in known] == []
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_figures(script, common, tmp_path, monkeypatch):
-    """The script makes the pictures that its page shows."""
+    """The script makes the pictures that its page shows, and keeps what it printed."""
     arguments = ["--size", "32", "--iterations", "2", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [str(script), *arguments])
     runpy.run_path(str(script), run_name="__main__")
     text = page_of(int(script.stem.removeprefix("lesson"))).read_text(encoding="utf-8")
     shown = re.findall(rf"\(images/({script.stem}_[^)]*)\)", text)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(shown))
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made - {f"{script.stem}.json"} == set(shown)
+    assert {path.name for path in KEPT} >= made - set(shown)
 
 
 def start(folder: Path, report: Path) -> subprocess.Popen:
