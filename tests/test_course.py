@@ -1,5 +1,6 @@
 """The course runs: every page from top to bottom, every figure, every exercise and its solution."""
 
+import ast
 import json
 import os
 import re
@@ -11,11 +12,16 @@ from xml.etree import ElementTree
 
 import pytest
 
+import minimalstyle as ms
+from minimalstyle import Settings, reference
+from minimalstyle.settings import PRESETS
+
 ROOT = Path(__file__).parents[1]
 COURSE = ROOT / "docs" / "course"
 FIGURES = COURSE / "figures"
 EXERCISES = COURSE / "exercises"
 PAGES = sorted(COURSE.glob("0*.md"))
+LECTURE = COURSE / "lecture.md"
 SCRIPTS = sorted(FIGURES.glob("lesson*.py"))
 LESSONS = range(1, 9)
 
@@ -39,7 +45,7 @@ def test_the_course_has_eight_lessons():
     assert [int(page.name[:2]) for page in PAGES] == list(LESSONS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, LECTURE], ids=lambda page: page.stem)
 def test_page(page, common, tmp_path, monkeypatch):
     """Each block runs after the ones before it, and prints what the page says that it prints.
 
@@ -52,6 +58,44 @@ def test_page(page, common, tmp_path, monkeypatch):
     if not common.has_constants(page):
         for place, printed, promised in outputs:
             assert printed == promised, place
+
+
+@pytest.mark.parametrize("name", ["lecture.md", "glossary.md"])
+def test_what_the_tables_name_exists(name):
+    """Functions, settings, files and options beside the words of the lecture."""
+    text = (COURSE / name).read_text(encoding="utf-8")
+    homes = {"ms": ms, "reference": reference, "Settings": Settings()}
+    named = re.findall(r"`(ms|reference|Settings)\.(\w+)", text)
+    assert len(named) > 10
+    for home, attribute in named:
+        assert hasattr(homes[home], attribute), attribute
+    options = set(re.findall(r"`(?:[^`\n]* )?(--[a-z-]+)", text)) - {"--break", "--plot"}
+    command = [sys.executable, "-m", "minimalstyle", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {option for option in options if option not in known} == set()
+    for file in re.findall(r"`(minimalstyle/[\w./]+)`", text):
+        assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("lesson", [1, 6, 7])
+def test_lessons_have_the_numbers_of_the_preset(lesson, common):
+    """The pictures of the pages that say so are those of `--preset gram`."""
+    code = "\n".join(code for _, code, _ in common.blocks(page_of(lesson)))
+    found = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if node.targets[0].id == "GRAM":
+                found.update(ast.literal_eval(node.value))
+            elif node.targets[0].id.endswith("_layers"):
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+        elif lesson == 1 and isinstance(node, ast.Call):
+            values = {one.arg: one.value for one in node.keywords}
+            if "tv_weight" in values:
+                for name in ("loss", "style_weight", "tv_weight"):
+                    found[name] = ast.literal_eval(values[name])
+    wanted = Settings(**PRESETS["gram"])
+    assert found == {name: getattr(wanted, name) for name in found}
+    assert len(found) == 5
 
 
 KEPT = sorted(COURSE.glob("images/lesson*.json"))
