@@ -3,6 +3,7 @@
 import numpy as np
 from common import Lesson, options, save
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 chosen = options(__doc__, size=128, iterations=60)
 page = Lesson(7, chosen.out, SIZE=chosen.size, ITERATIONS=chosen.iterations)
@@ -11,7 +12,9 @@ figure = Figure(figsize=(7, 3.4), layout="constrained")
 axes = figure.subplots()
 for name, curve in page["curves"].items():
     axes.semilogy(np.arange(1, len(curve) + 1), np.minimum.accumulate(curve), label=name)
-axes.set(xlabel="evaluations", ylabel="lowest loss so far")
+axes.set(xlabel="evaluations", ylabel="lowest loss so far", ylim=(0.8, 8))
+axes.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+axes.yaxis.set_minor_formatter(NullFormatter())
 axes.legend(fontsize=8)
 save(figure, chosen.out, "lesson7_losses.png")
 
