@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import minimalstyle as ms
-from minimalstyle import Settings, reference
+from minimalstyle import Settings, images, reference
 from minimalstyle.settings import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -96,6 +97,31 @@ def test_lessons_have_the_numbers_of_the_preset(lesson, common):
     wanted = Settings(**PRESETS["gram"])
     assert found == {name: getattr(wanted, name) for name in found}
     assert len(found) == 5
+
+
+def test_the_network_is_what_lesson_1_says():
+    """Caffe's colours in the first layer (BGR from 0 to 255, less the mean), and means near 1."""
+    network = ms.load_network()
+    colours = np.array([0.1, 0.5, 0.9])
+    preprocess = network.vgg.layers[0]
+    expected = 255 * colours[::-1] - [103.939, 116.779, 123.68]
+    np.testing.assert_allclose(
+        colours @ preprocess.weight[0, 0] + preprocess.bias, expected, rtol=1e-3
+    )
+    rgb = images.load(ROOT / "examples" / "neuschwanstein.jpg").rgb
+    layers = [f"relu{block}_1" for block in range(1, 6)]
+    for F in network.features(images.resize(rgb, 192, 128), layers).values():
+        assert 0.5 < F.mean() < 2
+
+
+def test_one_gram_matrix_has_many_means():
+    """The example of lesson 6, and that G = S + m m'."""
+    flat, edge = np.array([[1.0], [1.0]]), np.array([[0.0], [np.sqrt(2)]])
+    np.testing.assert_allclose(reference.gram(flat), reference.gram(edge))
+    assert flat.mean() != edge.mean()
+    F = np.random.default_rng(0).random((20, 3))
+    m, S = F.mean(axis=0), np.cov(F.T, bias=True)
+    np.testing.assert_allclose(reference.gram(F), S + np.outer(m, m))
 
 
 KEPT = sorted(COURSE.glob("images/lesson*.json"))
