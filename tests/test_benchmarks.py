@@ -155,3 +155,9 @@ def test_arithmetic(benchmark):
     assert len(convolutions) == 13
     assert convolutions[0] == ("conv1_1", "relu1_1", 64 * 32, 3, 64)
     assert convolutions[-1] == ("conv5_1", "relu5_1", 4 * 2, 512, 512)
+
+
+def test_each_page_has_the_table_of_the_results(benchmark):
+    table = benchmark("table")
+    assert all(page.read_text(encoding="utf-8") == table.filled(page) for page in table.PAGES)
+    assert "| Zen 4 (AVX-512) | 0.17 s, 3.1 times |" in table.table()

@@ -53,6 +53,24 @@ def test_links_are_found(tmp_path):
     assert all(links(ROOT / name) for name in ("README.md", "docs/index.md"))
 
 
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (r"\lVert P_l \rVert^2", r"{\lVert P_l \rVert}^2"),
+        (r"\frac{\lVert F \rVert}{2}", r"\frac{{\lVert F \rVert}}{2}"),
+        (r"\bigl(S^{1/2} (a)\bigr)^{1/2}", r"{\bigl(S^{1/2} (a)\bigr)}^{1/2}"),
+        (r"(M^\top x)^\top y", r"{(M^\top x)}^\top y"),
+        (r"f(x) + [0, 1]", r"f(x) + [0, 1]"),
+    ],
+)
+def test_an_exponent_belongs_to_all_that_a_fence_encloses(formula, expected, monkeypatch):
+    """To the closing fence alone, browsers would draw that fence short and low."""
+    monkeypatch.syspath_prepend(DOCS)
+    from mathml import grouped
+
+    assert grouped(formula) == expected
+
+
 @pytest.mark.parametrize("name", minimalstyle.__all__)
 def test_the_api_reference_has_every_public_name(name):
     home = getattr(minimalstyle, name).__module__
