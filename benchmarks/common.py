@@ -3,11 +3,13 @@
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -262,3 +264,9 @@ def write_json(file: str | None, result: Any) -> None:
     """Write `result` to `file`, if one is given."""
     if file is not None:
         Path(file).write_text(json.dumps(result, indent=2) + "\n")
+
+
+def place_for_result(processor: str) -> str:
+    """`results/<date>-<processor>.json`."""
+    name = "-".join(re.findall(r"[a-z0-9]+", processor.lower()))
+    return str(ROOT / "benchmarks" / "results" / f"{date.today()}-{name}.json")

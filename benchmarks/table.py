@@ -1,11 +1,12 @@
-"""Put the evaluation times of `results.json` into every page that shows them.
+"""Put the evaluation times of `results/` into every page that shows them.
 
-The numbers are those that `engine.py --json` printed on quiet machines, copied by hand.
+There the newest file of each processor counts; `engine.py --keep` writes one.
 """
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -16,17 +17,29 @@ PAGES = [
 _PLACE = re.compile(r"(?<=<!-- made by benchmarks/table.py -->\n\n).*?(?=\n\n<!-- -->)", re.DOTALL)
 
 
+def newest() -> list[dict[str, Any]]:
+    """The newest result for each processor, by its name."""
+    found = {}
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):  # the date comes first
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found[result["machine"]["processor"]] = result
+    return [found[name] for name in sorted(found)]
+
+
 def table() -> str:
     """Seconds of one evaluation, and PyTorch's in multiples of them, in Markdown."""
-    results = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
-    head = [f"{pixels} px" for pixels in results["pixels"]]
-    lines = [["processor", *head], ["---"] * (1 + len(head))]
-    for row in results["rows"]:
-        pairs = zip(row["ours"], row["torch_over_ours"], strict=True)
-        lines.append(
-            [row["processor"], *(f"{ours:.2f} s, {ratio:.1f} times" for ours, ratio in pairs)]
-        )
+    results = newest()
+    sizes = sorted({one["size"] for result in results for one in result["evaluations"]})
+    lines = [["processor", *(f"{size} px" for size in sizes)], ["---"] * (1 + len(sizes))]
+    for result in results:
+        cells = {one["size"]: _cell(one) for one in result["evaluations"]}
+        lines.append([result["machine"]["processor"], *(cells.get(size, "") for size in sizes)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(one: dict[str, Any]) -> str:
+    seconds = f"{one['ours']['seconds']['median']:.2f} s"
+    return f"{seconds}, {one['speedup']:.1f} times" if "speedup" in one else seconds
 
 
 def filled(page: Path) -> str:
