@@ -14,7 +14,7 @@ import pytest
 import minimalstyle as ms
 from minimalstyle import machine
 from minimalstyle.engine import tiles
-from minimalstyle.engine.taps import tap
+from minimalstyle.engine.taps import make_tap
 from minimalstyle.engine.threads import available_cores
 from minimalstyle.network.layers import VGG, Conv
 from minimalstyle.network.network import Network, Pass
@@ -169,7 +169,7 @@ def test_the_memory_of_a_pass(
 
     def evaluate(run: Pass, image: Any) -> None:
         features = run.forward(image)
-        run.backward({name: tap(np.eye(f.channels)) for name, f in features.items()})
+        run.backward({name: make_tap(np.eye(f.channels)) for name, f in features.items()})
 
     evaluate(network.at(16, 16, taps), image[:16, :16])  # the filters are there now
     with traced() as allocated:
@@ -184,7 +184,7 @@ def test_the_memory_of_the_filters(pooled_vgg: Callable[..., VGG], taps: list[st
     network = Network(pooled_vgg(((16, 40), (40, 24), (24, 64))), threads=1)
     run = network.at(16, 16, taps)
     run.forward(np.zeros((16, 16, 3)))
-    run.backward({name: tap() for name in taps})
+    run.backward({name: make_tap() for name in taps})
     stages = range(1, len(network.stages))
     made = {(i, way): network.filters(i, backward=way) for i in stages for way in (False, True)}
     deepest = 2 if "relu3_2" not in taps else len(network.stages) - 1

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from .._types import Float32, Floating
 from ..blas import one_blas_thread
 from ..network.evaluation import Affine, Gradient, Statistics, Whole
 from ..network.network import Network
@@ -14,9 +14,6 @@ from .styles import Region, StyleTarget, style_targets
 from .terms import content_loss
 
 __all__ = ["Objective"]
-
-Image = npt.NDArray[np.floating]
-Floats = npt.NDArray[np.float32]
 
 
 class Objective:
@@ -59,7 +56,7 @@ class Objective:
 
     Attributes
     ----------
-    unit : float
+    magnitude : float
         How large a loss is large: 1 where terms are relative.
 
     Raises
@@ -74,10 +71,10 @@ class Objective:
         self,
         network: Network,
         *,
-        content: Image,
-        styles: Sequence[Image],
+        content: Floating,
+        styles: Sequence[Floating],
         style_blend: Sequence[float] | None = None,
-        style_masks: Sequence[Floats | None] | None = None,
+        style_masks: Sequence[Float32 | None] | None = None,
         content_weight: float = Settings.content_weight,
         style_weight: float = Settings.style_weight,
         tv_weight: float = Settings.tv_weight,
@@ -129,15 +126,17 @@ class Objective:
         self._energies = {
             name: max(square, 1e-30) if relative else 2.0 for name, square in squares.items()
         }
-        self.unit = 0.0
-        for name, share in self.style_layers.items():
-            for target in self._targets[name]:
-                self.unit += style_weight * share * target.scale / len(self._targets[name])
+        self.magnitude = sum(
+            style_weight * share * target.scale / len(self._targets[name])
+            for name, share in self.style_layers.items()
+            for target in self._targets[name]
+        )
         for name, share in self.content_layers.items():
-            self.unit += content_weight * share * max(squares[name], 1e-30) / self._energies[name]
+            largest = max(squares[name], 1e-30) / self._energies[name]
+            self.magnitude += content_weight * share * largest
 
     @one_blas_thread()
-    def __call__(self, image: Image) -> tuple[float, Floats]:
+    def __call__(self, image: Floating) -> tuple[float, Float32]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
         seen = self.evaluation.forward(image)
         styles = self._styles(seen.statistics)

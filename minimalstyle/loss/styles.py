@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from .._types import Float32, Floating
 from ..errors import UsageError
 from ..network.evaluation import Affine, Gradient, Moments, Statistics, measure
 from ..network.network import Network
@@ -15,9 +15,6 @@ from ..settings.settings import Border, Loss, Pooling
 from .terms import Gaussian, gaussian, gram_loss, wasserstein_loss, wasserstein_loss_of_few
 
 __all__ = ["GaussianTarget", "GramTarget", "Region", "StyleTarget", "style_targets"]
-
-Floats = npt.NDArray[np.float32]
-Image = npt.NDArray[np.floating]
 
 
 class StyleTarget(Protocol):
@@ -43,7 +40,7 @@ class GramTarget:
     scale : float
     """
 
-    gram: Floats
+    gram: Float32
     energy: float
     scale: float
 
@@ -97,19 +94,19 @@ class Region:
     """
 
     name: str
-    mask: Floats
+    mask: Float32
     style: int
-    style_mask: Floats | None = None
+    style_mask: Float32 | None = None
 
 
 def style_targets(
     network: Network,
-    styles: Sequence[Image],
+    styles: Sequence[Floating],
     layers: Sequence[str],
     *,
     kind: Loss,
     blend: Sequence[float] | None = None,
-    masks: Sequence[Floats | None] | None = None,
+    masks: Sequence[Float32 | None] | None = None,
     regions: Sequence[Region] | None = None,
     pooling: Pooling | None = None,
     border: Border,
@@ -143,7 +140,7 @@ def style_targets(
     alphas = masks or [None] * len(styles)
     around: Border = "reflect" if border == "wrap" else border
 
-    def moments(style: Image, mask: Floats | None) -> dict[str, Moments]:
+    def moments(style: Floating, mask: Float32 | None) -> dict[str, Moments]:
         return measure(network, style, layers, pooling=pooling, border=around, mask=mask)
 
     if regions is None:
@@ -174,5 +171,5 @@ def _target(moments: Moments, kind: Loss, channels: int) -> StyleTarget:
     return GramTarget.of(moments, 4.0 * channels**2 if kind == "gatys2016" else None)
 
 
-def _both(a: Floats | None, b: Floats | None) -> Floats | None:
+def _both(a: Float32 | None, b: Float32 | None) -> Float32 | None:
     return b if a is None else a if b is None else a * b

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._types import Float32
 from ..errors import WeightsError
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "wasserstein_loss_of_few",
 ]
 
-Floats = npt.NDArray[np.float32]
 
 _KEPT = 0.99  # of the variance: what is left out is below the noise of float32 sums
 SMOOTH = 3e-5  # of the variance: smaller deviations are noise, and their roots have no slope
@@ -50,8 +50,8 @@ def content_loss(distance: float, energy: float) -> tuple[float, float]:
 
 
 def gram_loss(
-    gram: Floats, target: Floats, positions: float, energy: float
-) -> tuple[float, Floats]:
+    gram: Float32, target: Float32, positions: float, energy: float
+) -> tuple[float, Float32]:
     """`||G - A||^2 / energy` and the matrix S of its gradient `F S`.
 
     Parameters
@@ -93,13 +93,13 @@ class Gaussian(NamedTuple):
         `|mean|^2 + trace`, the squared distance from features that are all 0.
     """
 
-    mean: Floats
-    root: Floats
+    mean: Float32
+    root: Float32
     trace: float
     energy: float
 
 
-def gaussian(mean: Floats, second: Floats) -> Gaussian:
+def gaussian(mean: Float32, second: Float32) -> Gaussian:
     """The normal distribution with a mean (C,) and a second moment (C, C).
 
     Raises
@@ -119,8 +119,8 @@ def gaussian(mean: Floats, second: Floats) -> Gaussian:
 
 
 def wasserstein_loss(
-    mean: Floats, second: Floats, target: Gaussian, positions: float
-) -> tuple[float, Floats, Floats]:
+    mean: Float32, second: Float32, target: Gaussian, positions: float
+) -> tuple[float, Float32, Float32]:
     """`W^2 / energy`, W the Wasserstein-2 distance of two normal distributions of features.
 
     `W^2 = |m - m_t|^2 + tr S + tr S_t - 2 tr (B' S B)^(1/2)`, with `S_t = B B'`.
@@ -156,13 +156,13 @@ def wasserstein_loss(
     value = float(offset @ offset) + trace + target.trace - 2.0 * float(roots.sum())
     factor = np.float32(2.0 / (positions * target.energy))
     half = (root @ vectors) * np.sqrt(factor / roots).astype(np.float32)
-    matrix: Floats = half @ half.T
+    matrix: Float32 = half @ half.T
     np.negative(matrix, out=matrix)
     matrix[np.diag_indices_from(matrix)] += factor
     return value / target.energy, matrix, factor * offset - matrix @ mean
 
 
-def wasserstein_loss_of_few(features: Floats, target: Gaussian) -> tuple[float, Floats]:
+def wasserstein_loss_of_few(features: Float32, target: Gaussian) -> tuple[float, Float32]:
     """`wasserstein_loss` and its gradient from the features themselves.
 
     With fewer positions than channels that is less work than with a matrix of channels: for
@@ -195,7 +195,7 @@ def wasserstein_loss_of_few(features: Floats, target: Gaussian) -> tuple[float, 
 
 def _square_roots(
     covariance: npt.NDArray[np.floating], target: Gaussian
-) -> tuple[npt.NDArray[np.float64], Floats]:
+) -> tuple[npt.NDArray[np.float64], Float32]:
     """Square roots of the eigenvalues of a matrix (r, r), and its eigenvectors."""
     from scipy.linalg import eigh  # it takes a while to import, which `--help` need not wait for
 

@@ -8,13 +8,12 @@ which the picture is mirrored (or, for a texture that tiles, begins again) keeps
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from .._types import Floating
 from ..settings.settings import Border
 
 __all__ = ["fold", "margin", "pad"]
 
-Floats = npt.NDArray[np.floating]
 
 _MARGIN = {"zero": 0, "replicate": 0, "reflect": 16, "wrap": 32}
 
@@ -28,7 +27,7 @@ def margin(border: Border, height: int, width: int) -> int:
     return min(_MARGIN[border], height - 1, width - 1)
 
 
-def pad(image: Floats, border: Border) -> Floats:
+def pad(image: Floating, border: Border) -> Floating:
     """The picture with its margin.
 
     Parameters
@@ -43,7 +42,7 @@ def pad(image: Floats, border: Border) -> Floats:
     return np.pad(image, [(m, m), (m, m), (0, 0)][: image.ndim], mode=_mode(border))
 
 
-def fold(gradient: Floats, border: Border, height: int, width: int) -> Floats:
+def fold(gradient: Floating, border: Border, height: int, width: int) -> Floating:
     """The gradient of `pad`: what belongs to the margin is added where the margin came from.
 
     Parameters

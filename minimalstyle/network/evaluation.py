@@ -8,11 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from .._types import Float32, Floating
 from ..engine import maps
 from ..engine.maps import Map
-from ..engine.taps import add_weighted_gradient, moments, squared_distance, tap, weighted_moments
+from ..engine.taps import (
+    add_weighted_gradient,
+    make_tap,
+    moments,
+    squared_distance,
+    weighted_moments,
+)
 from ..engine.variation import total_variation
 from ..errors import UsageError
 from ..pictures.images import resize
@@ -22,8 +28,6 @@ from .network import Network
 
 __all__ = ["Affine", "Evaluation", "Moments", "Seen", "Statistics", "Whole", "measure"]
 
-Floats = npt.NDArray[np.float32]
-Image = npt.NDArray[np.floating]
 
 # Positions that a mask must leave. Deep layers of a small picture have few positions, so a small
 # region has less than one there; its loss then counts as little as its area.
@@ -42,8 +46,8 @@ class Moments(NamedTuple):
         N; of a region, the sum of its squared weights.
     """
 
-    mean: Floats
-    second: Floats
+    mean: Float32
+    second: Float32
     positions: float
 
 
@@ -58,14 +62,14 @@ class Affine(NamedTuple):
         b; None for 0.
     """
 
-    matrix: Floats
-    shift: Floats | None
+    matrix: Float32
+    shift: Float32 | None
 
 
 # What a style loss gets, and what it gives back: of a layer with fewer positions than channels, the
 # features (N, C) themselves may be asked for, which are less than a matrix of channels.
-Statistics = Moments | Floats
-Gradient = Affine | Floats
+Statistics = Moments | Float32
+Gradient = Affine | Float32
 
 
 class Seen(NamedTuple):
@@ -86,13 +90,13 @@ class Seen(NamedTuple):
 class Evaluation(Protocol):
     """A picture's statistics, and the way back from their gradients to its pixels."""
 
-    def keep(self, image: Image) -> dict[str, float]:
+    def keep(self, image: Floating) -> dict[str, float]:
         """Take the content of a picture (H, W, 3) as P; `||P||^2` of each content layer."""
 
     def shares(self, layer: str) -> list[float]:
         """Of each region in a style layer, by its area."""
 
-    def forward(self, image: Image) -> Seen:
+    def forward(self, image: Floating) -> Seen:
         """Statistics of a picture (H, W, 3), RGB in [0, 1]."""
 
     def backward(
@@ -100,7 +104,7 @@ class Evaluation(Protocol):
         styles: Mapping[str, Sequence[Gradient]],
         contents: Mapping[str, float],
         variation: float,
-    ) -> tuple[Floats, float]:
+    ) -> tuple[Float32, float]:
         """Gradient (H, W, 3) float32 of the picture of the last `forward`, and its variation.
 
         Parameters
@@ -150,7 +154,7 @@ class Whole:
         *,
         pooling: Pooling | None = None,
         border: Border,
-        regions: Mapping[str, Floats] | None = None,
+        regions: Mapping[str, Float32] | None = None,
         rows: bool = False,
     ) -> None:
         self._network, self._border, self._rows = network, border, rows
@@ -162,13 +166,13 @@ class Whole:
         self._pass = network.at(height + around, width + around, taps, pooling, replicate=replicate)
         self._targets: dict[str, Map] = {}
         self._regions = regions
-        self._weights: dict[str, list[Floats]] = {}  # of the positions of a layer, in each region
+        self._weights: dict[str, list[Float32]] = {}  # of the positions of a layer, in each region
         self._gradients: dict[str, Map] = {}  # where regions add up
         self._scaled: dict[int, Map] = {}  # memory for the weighted features of a region
         self._features: dict[str, Map] = {}
-        self._image: Floats
+        self._image: Float32
 
-    def keep(self, image: Image) -> dict[str, float]:
+    def keep(self, image: Floating) -> dict[str, float]:
         features = self._pass.forward(pad(image, self._border))
         for name in self._contents:
             self._targets[name] = features[name]._replace(data=features[name].data.copy())
@@ -193,7 +197,7 @@ class Whole:
         weights = self._weights.get(layer)
         return [1.0] if weights is None else [float(np.vdot(w, w)) / w.size for w in weights]
 
-    def forward(self, image: Image) -> Seen:
+    def forward(self, image: Floating) -> Seen:
         self._image = np.ascontiguousarray(pad(image, self._border), np.float32)
         self._features = self._pass.forward(self._image)
         if self._regions is not None and not self._weights:
@@ -231,7 +235,7 @@ class Whole:
         styles: Mapping[str, Sequence[Gradient]],
         contents: Mapping[str, float],
         variation: float,
-    ) -> tuple[Floats, float]:
+    ) -> tuple[Float32, float]:
         threads = self._network.threads
         taps = {}
         for name, f in self._features.items():
@@ -246,7 +250,7 @@ class Whole:
                     added = maps.empty(*f[1:4])
                     maps.inside(added)[...] = gradient.reshape(f.height, f.width, f.channels)
             target = self._targets[name] if name in contents else None
-            taps[name] = tap(matrix, shift, target, contents.get(name, 0.0), added)
+            taps[name] = make_tap(matrix, shift, target, contents.get(name, 0.0), added)
         gradient_image = self._pass.backward(taps)
         value = total_variation(self._image, variation, gradient_image, threads)
         if self._image.shape[:2] != self._size:
@@ -284,12 +288,12 @@ class Whole:
 
 def measure(
     network: Network,
-    image: Image,
+    image: Floating,
     layers: Iterable[str],
     *,
     pooling: Pooling | None = None,
     border: Border,
-    mask: Floats | None = None,
+    mask: Float32 | None = None,
 ) -> dict[str, Moments]:
     """Moments of a picture's features at some layers.
 

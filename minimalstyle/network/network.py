@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._types import Float32
 from ..engine import first_layer, maps, winograd
 from ..engine.threads import Threads
 from ..errors import UsageError, WeightsError
@@ -18,7 +19,6 @@ from .passes import Pass, Stage
 
 __all__ = ["Network", "load_network"]
 
-Floats = npt.NDArray[np.float32]
 
 SMALLEST_SIDE = 16  # one pixel is left of it at the deepest layers
 
@@ -102,7 +102,7 @@ class Network:
                 count[stage.pool.name] = count[stage.relu]
         return count
 
-    def features(self, image: npt.ArrayLike, layers: Iterable[str]) -> dict[str, Floats]:
+    def features(self, image: npt.ArrayLike, layers: Iterable[str]) -> dict[str, Float32]:
         """Feature maps of an image.
 
         Parameters
@@ -176,7 +176,7 @@ class Network:
             self._filters.setdefault(key, self._prepare(weight, backward))
         return self._filters[key]
 
-    def _prepare(self, weight: Floats, backward: bool) -> winograd.Filters:
+    def _prepare(self, weight: Float32, backward: bool) -> winograd.Filters:
         if backward:  # the gradient flows through flipped filters, from outputs to inputs
             weight = weight[::-1, ::-1].transpose(0, 1, 3, 2)
         inputs, outputs = (maps.padded_channels(count) for count in weight.shape[2:])

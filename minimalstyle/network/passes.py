@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._types import Float32
 from ..engine import first_layer, maps, winograd
 from ..engine.maps import Map
 from ..engine.pooling import pool, unpool
 from ..engine.product import ROWS
-from ..engine.taps import Tap, tap, tap_gradient
+from ..engine.taps import Tap, make_tap, tap_gradient
 from ..engine.threads import Threads
 from ..engine.tiles import Source, Tiling, tiling
 from ..errors import UsageError
@@ -21,7 +22,6 @@ from .layers import Conv, Pool
 
 __all__ = ["Pass", "Stage"]
 
-Floats = npt.NDArray[np.float32]
 
 _NO_CODE = np.empty(0, np.uint8)  # of a map that is not pooled
 
@@ -60,7 +60,7 @@ class Pass:
         self._stages, self._first, self._filters = stages, first, filters
         self._features: dict[str, Map] = {}  # what is kept: not every layer
         self._codes: list[npt.NDArray[np.uint8]] = []
-        self._biases: list[Floats] = []
+        self._biases: list[Float32] = []
         self._sizes: list[tuple[int, int, int]] = []  # of each stage before its pooling
         self._tilings: list[Tiling] = []  # of its convolution, forward and backward
         convolutions: list[tuple[Tiling, int, int]] = []  # but for the first
@@ -204,7 +204,7 @@ class Pass:
             y = z
         return {name: f for name, f in self._features.items() if name in self.taps}
 
-    def backward(self, taps: Mapping[str, Tap]) -> Floats:
+    def backward(self, taps: Mapping[str, Tap]) -> Float32:
         """Gradient of the image from the gradients at the taps; it destroys the features.
 
         Returns
@@ -212,7 +212,7 @@ class Pass:
         (height, width, 3) float32
         """
         run = self.threads.run
-        nothing = tap()
+        nothing = make_tap()
         gradient: Source | None = None  # with respect to what the stage's convolution gives
         for i in reversed(range(len(self._stages))):
             stage, pooled = self._stages[i], self._pool(i)
@@ -295,7 +295,7 @@ class Pass:
             added,
             scratch=self._rows,
         )
-        return tap(added=added)
+        return make_tap(added=added)
 
     def _through_pool(self, i: int, pooled: Pool, gradient: Source | None, here: Tap) -> Source:
         """The gradient of a pooled map, that of its tap included."""

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._types import Float32, Float64
 from ..blas import one_blas_thread
 from ..errors import WeightsError
 from .spectrum import Spectrum
@@ -27,10 +28,8 @@ __all__ = [
     "minimize",
 ]
 
-Image = npt.NDArray[np.float32]
-Variables = npt.NDArray[np.float64]
 Stop = Literal["iterations", "converged", "interrupted", "not finite", "failed"]
-Function = Callable[[Image], tuple[float, npt.NDArray[np.floating]]]
+Function = Callable[[Float32], tuple[float, npt.NDArray[np.floating]]]
 
 CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
 SEGMENT = 30  # iterations between two states of a run with a checkpoint
@@ -70,7 +69,7 @@ class State:
         At these variables, if the last one was there.
     """
 
-    variables: Variables
+    variables: Float64
     evaluations: int = 0
     restarts: int = 0
     history: tuple[float, ...] = ()
@@ -95,7 +94,7 @@ class Minimum:
     error : Exception or None
     """
 
-    image: Image
+    image: Float32
     iterations: int
     evaluations: int
     restarts: int
@@ -117,12 +116,12 @@ class _NotFinite(Exception):
 @one_blas_thread()
 def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     function: Function,
-    start: Image,
+    start: Float32,
     iterations: int,
-    on_iterate: Callable[[int, int, float, Image], object] = lambda *_: None,
+    on_iterate: Callable[[int, int, float, Float32], object] = lambda *_: None,
     *,
     threads: int = 1,
-    unit: float = 1.0,
+    magnitude: float = 1.0,
     periodic: bool = False,
     moving: float = 1.0,
     exponent: float = EXPONENT,
@@ -146,7 +145,7 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         when it returns "stop", and goes on after anything else.
     threads : int
         Of the cosine transforms.
-    unit : float
+    magnitude : float
         How large a loss is large; scales the penalty for values outside of [0, 1].
     periodic : bool
         The image goes on at its other side.
@@ -186,7 +185,7 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     at = State(spectrum.all_variables(start)) if state is None else state
     variables = spectrum.begin(at.variables)
     restarts, history = at.restarts, list(at.history)
-    evaluate = _Evaluate(function, spectrum, unit, replay, on_evaluation)
+    evaluate = _Evaluate(function, spectrum, magnitude, replay, on_evaluation)
     evaluate.count = at.evaluations
     evaluate.know(variables, at.known)
     best = start if state is None else np.clip(spectrum.image(variables), 0.0, 1.0)
@@ -265,30 +264,30 @@ class _Evaluate:
         self,
         function: Function,
         spectrum: Spectrum,
-        unit: float,
+        magnitude: float,
         replay: Iterable[Evaluated],
         on_evaluation: Callable[[Evaluated], None],
     ) -> None:
         self.function, self.spectrum = function, spectrum
-        self.factor = unit * _PENALTY / math.prod(spectrum.shape)
+        self.factor = magnitude * _PENALTY / math.prod(spectrum.shape)
         self._replay, self.replays = iter(replay), True
         self._on_evaluation = on_evaluation
         self.count = 0
         self.loss = 0.0
-        self.image: Image
-        self._known: tuple[Variables, Evaluated] | None = None
+        self.image: Float32
+        self._known: tuple[Float64, Evaluated] | None = None
 
-    def know(self, variables: Variables, evaluation: Evaluated | None) -> None:
+    def know(self, variables: Float64, evaluation: Evaluated | None) -> None:
         """The evaluation at a point is known, or there is none."""
         self._known = None if evaluation is None else (variables.copy(), evaluation)
 
-    def known_at(self, variables: Variables) -> Evaluated | None:
+    def known_at(self, variables: Float64) -> Evaluated | None:
         """The latest evaluation, if it was at this point."""
         if self._known is None or not np.array_equal(variables, self._known[0]):
             return None
         return self._known[1]
 
-    def __call__(self, variables: Variables) -> tuple[float, Variables]:
+    def __call__(self, variables: Float64) -> tuple[float, Float64]:
         found = self.known_at(variables)
         if found is None:
             image = self.spectrum.image(variables)
@@ -300,7 +299,7 @@ class _Evaluate:
             self.know(variables, found)
         return found.value, found.gradient.astype(np.float64)
 
-    def _next(self, image: Image) -> Evaluated:
+    def _next(self, image: Float32) -> Evaluated:
         """From what is replayed, and after that, of the function."""
         again = next(self._replay, None) if self.replays else None
         if again is not None:
@@ -310,7 +309,7 @@ class _Evaluate:
         self._on_evaluation(new)
         return new
 
-    def _evaluate(self, image: Image) -> Evaluated:
+    def _evaluate(self, image: Float32) -> Evaluated:
         loss, gradient = self.function(image)
         if not (np.isfinite(loss) and np.isfinite(gradient.sum())):
             return Evaluated(math.nan, math.nan, np.zeros(0, np.float32))

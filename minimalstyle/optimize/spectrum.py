@@ -14,10 +14,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Spectrum"]
+from .._types import Float32, Float64
 
-Image = npt.NDArray[np.float32]
-Variables = npt.NDArray[np.float64]
+__all__ = ["Spectrum"]
 
 
 class Spectrum:
@@ -48,7 +47,7 @@ class Spectrum:
         self.moving = (slice(rows), slice(columns))
         self._scale, self._free_scale = scale, scale[self.moving]
         self._all: npt.NDArray[np.float64]
-        self._coefficients: Image
+        self._coefficients: Float32
 
     def _half_waves(self, length: int) -> npt.NDArray[np.float64]:
         """Of each variable along one side."""
@@ -56,19 +55,19 @@ class Spectrum:
             return 2.0 * length * np.abs(np.fft.fftfreq(length))
         return np.arange(length, dtype=float)
 
-    def begin(self, every: Variables) -> Variables:
+    def begin(self, every: Float64) -> Float64:
         """Keep the fixed ones of all variables; return the free ones."""
         self._all = every.reshape(self.shape)
         self._coefficients = self._scale * self._all.astype(np.float32)
         return self._all[self.moving].ravel()
 
-    def with_fixed(self, variables: Variables) -> Variables:
+    def with_fixed(self, variables: Float64) -> Float64:
         """All variables, given the free ones."""
         every = self._all.copy()
         every[self.moving] = variables.reshape(every[self.moving].shape)
         return every.ravel()
 
-    def image(self, variables: Variables) -> Image:
+    def image(self, variables: Float64) -> Float32:
         """`D'(s c)`, (H, W, 3)."""
         place = self._coefficients[self.moving]
         place[...] = self._free_scale * variables.reshape(place.shape).astype(np.float32)
@@ -79,11 +78,11 @@ class Spectrum:
         waves = self._transform(image_gradient)[self.moving]
         return (self._free_scale * waves).ravel()
 
-    def all_variables(self, image: Image) -> Variables:
+    def all_variables(self, image: Float32) -> Float64:
         """`D x / s`, flat: the variables of an image, fixed ones among them."""
         return (self._transform(image) / self._scale).ravel().astype(np.float64)
 
-    def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Image:
+    def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Float32:
         from scipy import fft
 
         single = values.astype(np.float32)

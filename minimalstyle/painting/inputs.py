@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._types import Float32
 from ..errors import UsageError
 from ..loss.styles import Region
 from ..pictures import color, images
 from ..pictures.frames import without_frame
 from ..pictures.images import Picture, Size
 from ..pictures.noise import noise
-from ..pictures.pixels import Float32
 from ..settings.settings import Settings
 from .job import Job
 from .regions import at_size, regions

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Float32
 from ..blas import one_blas_thread
 from ..engine.jit import notify_compilation
 from ..errors import MinimalstyleWarning
@@ -24,7 +25,6 @@ from ..network.network import Network
 from ..optimize.lbfgs import MOVING, Minimum, minimize
 from ..pictures import color, images
 from ..pictures.images import Size
-from ..pictures.pixels import Float32
 from ..records.saved import SavedRun
 from ..settings.settings import Settings
 from .events import Iterate
@@ -113,7 +113,7 @@ def _paint_scale(
         scale.iterations,
         progress.reporter(number, objective),
         threads=run.network.threads.number,
-        unit=objective.unit,
+        magnitude=objective.magnitude,
         periodic=run.settings.border == "wrap",
         moving=MOVING,
         exponent=scale.exponent,

@@ -72,9 +72,11 @@ def _evaluation(network: Network, settings: Settings, side: int, first: bool) ->
     pictures = AtSize(image[::-1], [image[:, ::-1]], [None], None, image)
     objective = objective_at(network, pictures, scale, settings)
     # The first step transforms the filters, loads or compiles the kernels, and imports scipy.
-    minimize(objective, image, 1, threads=network.threads.number, unit=objective.unit)
+    minimize(objective, image, 1, threads=network.threads.number, magnitude=objective.magnitude)
     started = time.perf_counter()
-    minimum = minimize(objective, image, 3, threads=network.threads.number, unit=objective.unit)
+    minimum = minimize(
+        objective, image, 3, threads=network.threads.number, magnitude=objective.magnitude
+    )
     return (time.perf_counter() - started) / minimum.evaluations
 
 

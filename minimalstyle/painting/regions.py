@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from .._types import Float32
 from ..errors import UsageError
 from ..loss.styles import Region
 from ..pictures import images
 
 __all__ = ["at_size", "regions"]
 
-Floats = npt.NDArray[np.float32]
 
 # In the order of their brightness, which is the order of the regions.
 _COLOURS = {
@@ -36,7 +35,7 @@ _SPECK = 0.001  # share of the picture below which a colour is an artefact of co
 
 
 def regions(
-    content_masks: Sequence[Floats], style_masks: Sequence[Floats], styles: int
+    content_masks: Sequence[Float32], style_masks: Sequence[Float32], styles: int
 ) -> list[Region]:
     """Regions of a photograph.
 
@@ -71,7 +70,7 @@ def regions(
         found = _labels(content_masks[0])
     else:
         raise UsageError(f"{len(content_masks)} content masks for {styles} style pictures")
-    style_parts: list[tuple[int, Floats | None]]
+    style_parts: list[tuple[int, Float32 | None]]
     if styles == 1 and len(found) > 1:
         if not style_masks:
             colours = ", ".join(found)
@@ -111,11 +110,11 @@ def at_size(region: Region, size: tuple[int, int], style_size: tuple[int, int]) 
     )
 
 
-def _grey(mask: Floats) -> bool:
+def _grey(mask: Float32) -> bool:
     return float(np.ptp(mask, axis=2).max()) < _GREY
 
 
-def _labels(mask: Floats) -> dict[str, Floats]:
+def _labels(mask: Float32) -> dict[str, Float32]:
     """The regions of a mask by colour; grey values belong to black and white in parts."""
     if _grey(mask):
         white = mask.mean(axis=2, dtype=np.float32)

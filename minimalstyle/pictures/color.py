@@ -11,6 +11,8 @@ Pictures are (H, W, 3) float32, RGB in [0, 1]; no function changes its arguments
 import numpy as np
 import numpy.typing as npt
 
+from .._types import Float32
+
 __all__ = [
     "chroma_distance",
     "grey",
@@ -20,7 +22,6 @@ __all__ = [
     "match_mean_and_covariance",
 ]
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 # YIQ by 47 CFR 73.682(a)(20): Y, I = .74 (R - Y) - .27 (B - Y), Q = .48 (R - Y) + .41 (B - Y).

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from .._types import Float32
 from ..files import silent_stderr
 from .limits import check_effort, check_size
 from .opening import check_bmp, errors_of_pillow, is_tiff, open_picture
-from .pixels import Float32, normalised
+from .pixels import normalised
 from .png import SIGNATURE, Png, read_png
 from .profiles import find_profile, grey_to_rgb, is_grey, numbers_of_codes, numbers_to_srgb, to_srgb
 from .sixteen_bits import lower_bytes

@@ -4,13 +4,12 @@ A network sees a straight line all around such a painting, and would draw one ar
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from .._types import Float32
 from . import images
 
 __all__ = ["frame_of", "without_frame"]
 
-Float32 = npt.NDArray[np.float32]
 
 _SIDE = 512  # longer side at which frames are looked for, so that all resolutions are alike
 _WIDEST = 0.12  # of the picture, on each side

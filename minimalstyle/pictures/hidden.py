@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from .pixels import Float32
+from .._types import Float32
 
 __all__ = ["fill_hidden"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .._types import Float32
 from ..errors import ImageError
 
 __all__ = [
     "MIN_SIDE",
-    "Float32",
     "Size",
     "check_side",
     "eight_bits",
@@ -20,8 +20,6 @@ __all__ = [
 ]
 
 MIN_SIDE = 16
-
-Float32 = npt.NDArray[np.float32]
 
 
 class Size(NamedTuple):

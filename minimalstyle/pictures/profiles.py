@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from .._types import Float32
 from ..files import reason
-from .pixels import Float32
 
 __all__ = [
     "Numbers",
