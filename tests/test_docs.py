@@ -1,7 +1,10 @@
 """Every link and picture of the documentation leads somewhere."""
 
 import re
+import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +54,24 @@ def test_links_are_found(tmp_path):
     assert links(page) == ["b.md#c-d", "f/g.png", "o.png"]
     assert anchors(page) == {"a-b-c"}
     assert all(links(ROOT / name) for name in ("README.md", "docs/index.md"))
+
+
+def test_the_long_description_leads_nowhere_else(tmp_path, monkeypatch):
+    """On a package index there is no repository around it."""
+    made = {}
+    monkeypatch.setitem(sys.modules, "setuptools", SimpleNamespace(setup=made.update))
+    runpy.run_path(str(ROOT / "setup.py"))
+    text = made["long_description"]
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert links(tmp_path / "page.md") == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# minimalstyle\n\nNeural style transfer by hand")
+    assert set(text.split()) - set(readme.split()) <= {
+        "docs/knobs.md",
+        "docs/course",
+        "docs/choices.md",
+        "docs/reliability.md",
+    }
 
 
 @pytest.mark.parametrize("name", minimalstyle.__all__)
