@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import minimalstyle
-from minimalstyle import __version__, cli
+from minimalstyle import __version__, checkpoint, cli
 from minimalstyle.errors import (
     ImageError,
     MinimalstyleWarning,
@@ -558,6 +558,25 @@ def test_second_signal_leaves_at_once(here):
     assert process.returncode == 130
     assert err == "minimalstyle: interrupted again; left at once\n"
     assert listing() == before
+
+
+def test_a_run_that_goes_on_is_as_it_was(fake):
+    """Its own pictures are replaced, without --force; memory and time do not decide again."""
+    checkpoint.write("state", {"settings": {"size": 24, "iterations": 3}}, {})
+    for _ in range(2):
+        command = "castle.jpg waves.png --resume state --size auto --time 5m --compare --report r"
+        assert run(command) == 0
+        settings = fake.calls[-1][3]
+        assert (settings["size"], settings["iterations"]) == (24, 3)
+    assert Path("castle_waves.png").exists()
+    assert Path("castle_waves_compare.png").exists()
+    assert not list(Path().glob("*_2.png"))
+    Path("castle_waves_compare.png").write_bytes(b"of somebody else")
+    assert run(command) == 2
+    assert run("castle.jpg waves.png --resume state") == 0
+    Path("castle_waves.png").write_bytes(b"of somebody else")
+    assert run("castle.jpg waves.png --resume state") == 0
+    assert Path("castle_waves_2.png").exists()
 
 
 @pytest.mark.parametrize(
