@@ -5,9 +5,11 @@ network's features, `Objective` is the loss with its gradient, `gradcheck` compa
 finite differences.
 """
 
+from . import early as early  # first: what Ctrl-C meets from here on is ours
+
+# isort: split
 from typing import TYPE_CHECKING
 
-from . import early as early  # first, before NumPy is imported
 from .errors import (
     CheckpointError,
     ImageError,

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,11 @@ IMAGE = np.arange(48.0).reshape(4, 4, 3) ** 2
 VALUE = (np.square(np.diff(IMAGE, axis=0)).sum() + np.square(np.diff(IMAGE, axis=1)).sum()) / 48
 
 
-def start(script, folder, package=PACKAGE, **environment):
+def start(script, folder, package=PACKAGE, cwd=None, **environment):
     own = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(folder), **environment}
     return subprocess.Popen(
         [sys.executable, "-W", "error", *script],
-        cwd=package.parent,
+        cwd=cwd or package.parent,
         env=os.environ | own,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -122,6 +123,24 @@ def test_the_version_of_the_package_counts(tmp_path):
     version = f'__version__ = "{minimalstyle.__version__}"'
     source.write_text(source.read_text().replace(version, '__version__ = "99"'))
     assert compiles(folder, package=package)
+
+
+def test_in_an_archive(tmp_path):
+    """As in a zipapp, with sources or without."""
+    package = tmp_path / "all.zip" / "minimalstyle"
+    folders = []
+    for name in ("sources", "compiled"):
+        with zipfile.PyZipFile(tmp_path / "all.zip", "w") as archive:
+            for path in sorted(PACKAGE.rglob("*.py")) if name == "sources" else ():
+                archive.write(path, path.relative_to(PACKAGE.parent))
+            if name == "compiled":
+                archive.writepy(PACKAGE)
+        folders.append(tmp_path / name)
+        where = {"cwd": tmp_path, "package": package}
+        assert compiles(folders[-1], **where)
+        assert not compiles(folders[-1], **where)
+        assert len(files(folders[-1])) == 2
+    assert files(folders[0]).keys() != files(folders[1]).keys()
 
 
 @pytest.mark.parametrize("kind", [".nbi", ".nbc"])

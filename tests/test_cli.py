@@ -30,6 +30,7 @@ from minimalstyle.errors import (
 from minimalstyle.painting import method
 from minimalstyle.painting.events import Iterate
 from minimalstyle.painting.result import Result
+from minimalstyle.records import checkpoint
 from minimalstyle.settings.settings import PRESETS, Settings
 
 WEIGHTS = Path(minimalstyle.__file__).parent / "data" / "vgg19.onnx"
@@ -556,6 +557,25 @@ def test_second_signal_leaves_at_once(here):
     assert process.returncode == 130
     assert err == "minimalstyle: interrupted again; left at once\n"
     assert listing() == before
+
+
+def test_a_run_that_goes_on_is_as_it_was(fake):
+    """Its own pictures are replaced, without --force; memory and time do not decide again."""
+    checkpoint.write("state", {"settings": {"size": 24, "iterations": 3}}, {})
+    for _ in range(2):
+        command = "castle.jpg waves.png --resume state --size auto --time 5m --compare --report r"
+        assert run(command) == 0
+        settings = fake.calls[-1][3]
+        assert (settings["size"], settings["iterations"]) == (24, 3)
+    assert Path("castle_waves.png").exists()
+    assert Path("castle_waves_compare.png").exists()
+    assert not list(Path().glob("*_2.png"))
+    Path("castle_waves_compare.png").write_bytes(b"of somebody else")
+    assert run(command) == 2
+    assert run("castle.jpg waves.png --resume state") == 0
+    Path("castle_waves.png").write_bytes(b"of somebody else")
+    assert run("castle.jpg waves.png --resume state") == 0
+    assert Path("castle_waves_2.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Every link and picture of the documentation leads somewhere."""
 
 import re
+import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -69,6 +72,24 @@ def test_an_exponent_belongs_to_all_that_a_fence_encloses(formula, expected, mon
     from mathml import grouped
 
     assert grouped(formula) == expected
+
+
+def test_the_long_description_leads_nowhere_else(tmp_path, monkeypatch):
+    """On a package index there is no repository around it."""
+    made = {}
+    monkeypatch.setitem(sys.modules, "setuptools", SimpleNamespace(setup=made.update))
+    runpy.run_path(str(ROOT / "setup.py"))
+    text = made["long_description"]
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert links(tmp_path / "page.md") == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# minimalstyle\n\nNeural style transfer by hand")
+    assert set(text.split()) - set(readme.split()) <= {
+        "docs/knobs.md",
+        "docs/course",
+        "docs/choices.md",
+        "docs/reliability.md",
+    }
 
 
 @pytest.mark.parametrize("name", minimalstyle.__all__)

@@ -170,27 +170,39 @@ def test_a_run_to_resume_that_has_not_begun(pictures):
     assert b"state: no such file; a new run begins, and keeps its state there" in done.stderr
 
 
-MARKED = """
+MARK = """
 import sys
 said = []
 def hook(event, arguments):
-    if event == "import" and arguments[0] == "numpy" and not said:
+    if event == "import" and arguments[0] == "{module}" and not said:
         said.append(print(flush=True))
 sys.addaudithook(hook)
-from minimalstyle.commands.paint import main
-sys.exit(main())
 """
+COMMAND = "import sys; from minimalstyle.commands.paint import main; sys.exit(main())"
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.1, 0.15, 0.3, 0.5, 0.8, 1.2, 1.8])
-def test_ctrl_c_at_any_moment(pictures, wait):
-    """While NumPy loads, then the other modules, the weights and the kernels."""
+@pytest.mark.parametrize(
+    ("way", "module", "wait"),
+    [
+        *(("command", "numpy", wait) for wait in (0.0, 0.1, 0.15, 0.3, 0.5, 0.8, 1.2, 1.8)),
+        ("command", "minimalstyle.errors", 0.0),
+        *(("module", "minimalstyle.errors", wait) for wait in (0.0, 0.03, 0.1, 0.2, 0.3)),
+    ],
+)
+def test_ctrl_c_at_any_moment(pictures, way, module, wait):
+    """From the first module of ours: while NumPy and others load, the weights and the kernels."""
+    (pictures / "sitecustomize.py").write_text(MARK.format(module=module))  # Python imports it
+    environment = {
+        **ENVIRONMENT,
+        "PYTHONPATH": os.pathsep.join([str(pictures), ENVIRONMENT["PYTHONPATH"]]),
+    }
     script = pictures / "minimalstyle"  # as an installed command
-    script.write_text(MARKED)
+    script.write_text(COMMAND)
+    command = [sys.executable, *([str(script)] if way == "command" else ["-m", "minimalstyle"])]
     words = ["a.png", "a.png", "--size", "512", "--enlarge", "--quiet"]
     with subprocess.Popen(
-        [sys.executable, str(script), *words],
-        cwd=pictures, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*command, *words],
+        cwd=pictures, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         process.stdout.readline()
         time.sleep(wait)
@@ -199,3 +211,36 @@ def test_ctrl_c_at_any_moment(pictures, wait):
     assert process.returncode == 130, err
     assert err.count(b"\n") <= 1
     assert b"Traceback" not in err
+
+
+LIMITED = """
+import resource, sys
+from minimalstyle import cli, plan
+limit = 75 * 10**7 + plan._ADDRESSES * plan.available_cores()
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(cli.main())
+"""
+
+
+def test_all_that_fits_under_a_limit(content_file, style_file, tmp_path):
+    """As after `ulimit -v`: the size that was taken is also finished."""
+    pytest.importorskip("resource")
+    words = [
+        "--size",
+        "auto",
+        "--enlarge",
+        "--iterations",
+        "1",
+        "--coarse-iterations",
+        "1",
+        "-o",
+        "out.png",
+    ]
+    command = [sys.executable, "-c", LIMITED, str(content_file), str(style_file), *words]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as image:
+        assert f"size {max(image.size)}\n".encode() in done.stderr
+        assert 100 < max(image.size) < 2000  # the limit did count
