@@ -565,8 +565,8 @@ def test_a_run_that_goes_on_is_as_it_was(fake):
     for _ in range(2):
         command = "castle.jpg waves.png --resume state --size auto --time 5m --compare --report r"
         assert run(command) == 0
-        settings = fake.calls[-1][3]
-        assert (settings["size"], settings["iterations"]) == (24, 3)
+        settings = fake.calls[-1].settings
+        assert (settings.size, settings.iterations) == (24, 3)
     assert Path("castle_waves.png").exists()
     assert Path("castle_waves_compare.png").exists()
     assert not list(Path().glob("*_2.png"))

@@ -84,12 +84,9 @@ def test_the_long_description_leads_nowhere_else(tmp_path, monkeypatch):
     assert links(tmp_path / "page.md") == []
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.startswith("# minimalstyle\n\nNeural style transfer by hand")
-    assert set(text.split()) - set(readme.split()) <= {
-        "docs/knobs.md",
-        "docs/course",
-        "docs/choices.md",
-        "docs/reliability.md",
-    }
+    plain = [part for part in readme.split("\n\n") if "](" not in part]
+    assert len(plain) > 20
+    assert all(part in text for part in plain)
 
 
 @pytest.mark.parametrize("name", minimalstyle.__all__)

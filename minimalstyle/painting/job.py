@@ -117,6 +117,12 @@ def _written(source: Source | Picture | None) -> Any:
 def _read(written: Any) -> Any:
     if written is None or isinstance(written, str):
         return written
+    if not isinstance(written, dict) or len(written) != 1:
+        raise TypeError("a picture is a path, or what a job wrote")
     ((kind, text),) = written.items()
     data = base64.b64decode(text, validate=True)
-    return data if kind == "file" else np.load(BytesIO(data), allow_pickle=False)
+    if kind == "file":
+        return data
+    if kind == "npy":
+        return np.load(BytesIO(data), allow_pickle=False)
+    raise TypeError(f"there are no pictures of the kind {kind!r}")
