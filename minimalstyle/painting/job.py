@@ -107,9 +107,9 @@ def _written(source: Source | Picture | None) -> Any:
         return os.fsdecode(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return {"file": base64.b64encode(source).decode()}
-    if isinstance(source, np.ndarray):
+    if isinstance(source, np.ndarray) and not source.dtype.hasobject:
         buffer = BytesIO()
-        np.save(buffer, source, allow_pickle=False)
+        np.save(buffer, source)
         return {"npy": base64.b64encode(buffer.getvalue()).decode()}
     raise UsageError(f"a picture in a job for JSON is a path, bytes or an array, not {source!r}")
 
@@ -124,5 +124,5 @@ def _read(written: Any) -> Any:
     if kind == "file":
         return data
     if kind == "npy":
-        return np.load(BytesIO(data), allow_pickle=False)
+        return np.load(BytesIO(data))
     raise TypeError(f"there are no pictures of the kind {kind!r}")
