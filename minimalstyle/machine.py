@@ -5,11 +5,11 @@ from pathlib import Path
 
 from .engine.threads import available_cores
 
-__all__ = ["available_memory", "peak_memory", "resident_memory"]
+__all__ = ["ADDRESSES", "available_cores", "available_memory", "peak_memory", "resident_memory"]
 
 # For each core: stacks and arenas of threads take addresses rather than memory (217 and 466 MB with
 # one and two threads).
-_ADDRESSES = 250 * 10**6
+ADDRESSES = 250 * 10**6
 
 
 def available_memory(root: str | Path = "/") -> int | None:
@@ -41,7 +41,7 @@ def available_memory(root: str | Path = "/") -> int | None:
             limit = line.removeprefix(name).split()[0] if line.startswith(name) else ""
             if limit.isdecimal():  # or "unlimited"
                 left = int(limit) - 1024 * held.get(taken, 0)
-                found.append(max(left - _ADDRESSES * available_cores(), 0))
+                found.append(max(left - ADDRESSES * available_cores(), 0))
     return min(found, default=None)
 
 

@@ -71,7 +71,7 @@ def limited(what: str, limit: str) -> dict[str, str]:
     }
 
 
-CORES = machine._ADDRESSES * available_cores()
+CORES = machine.ADDRESSES * available_cores()
 IN_V2 = {"proc/self/cgroup": "0::/user/job\n"}
 IN_V1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/job\n1:name=systemd:/y\n0::/\n"}
 

@@ -215,10 +215,11 @@ def test_ctrl_c_at_any_moment(pictures, way, module, wait):
 
 LIMITED = """
 import resource, sys
-from minimalstyle import cli, plan
-limit = 75 * 10**7 + plan._ADDRESSES * plan.available_cores()
+from minimalstyle import machine
+from minimalstyle.commands.paint import main
+limit = 75 * 10**7 + machine.ADDRESSES * machine.available_cores()
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-sys.exit(cli.main())
+sys.exit(main())
 """
 
 
