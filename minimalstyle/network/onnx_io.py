@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # onnx takes 0.15 s to import: only when a file is read
 
 __all__ = ["load_vgg"]
 
-_EMBEDDED = resources.files("minimalstyle") / "data" / "vgg19.onnx"
+EMBEDDED = resources.files("minimalstyle") / "data" / "vgg19.onnx"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 _MAX_BYTES = 2**31  # of a protobuf message
@@ -62,7 +62,7 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> VGG:
         ImageNet's mean and std are assumed because the file says nothing.
     """
     if path is None:
-        with resources.as_file(_EMBEDDED) as file:  # also from inside an archive
+        with resources.as_file(EMBEDDED) as file:  # also from inside an archive
             return load_vgg(file)
     file = Path(path)
     try:

@@ -40,14 +40,14 @@ WIDE = {
 }
 
 
-def random_taps(names, pass_, features, targets, rng):
+def random_taps(names, network, features, targets, rng):
     """A random affine gradient F S + b + w (F - P) at each tap, P being its target.
 
     For the engine, and as a function of F and P for the reference.
     """
     taps, formulas = {}, {}
     for number, name in enumerate(names):
-        f, channels = features[name], pass_.channels[name]
+        f, channels = features[name], network.channels[name]
         S = np.zeros((f.channels, f.channels), np.float32)
         b = np.zeros(f.channels, np.float32)
         w = 0.0
@@ -73,7 +73,7 @@ def errors(vgg, image, other, names, rng, **options):
     features = pass_.forward(image)
     assert set(features) == set(seen) == set(names)
     targets = network.at(*image.shape[:2], names).forward(other)
-    taps, formulas = random_taps(names, pass_, features, targets, rng)
+    taps, formulas = random_taps(names, network, features, targets, rng)
     gradient = pass_.backward(taps)
     assert gradient.shape == image.shape
     by_taps = {name: formula(expected[name], P[name]) for name, formula in formulas.items()}

@@ -32,7 +32,7 @@ def test_names(network):
 
 def test_features_are_onnxs(network, photograph):
     image = photograph(48, 40)
-    model = onnx.load(onnx_io._EMBEDDED)
+    model = onnx.load(onnx_io.EMBEDDED)
     outputs = [output.name for output in model.graph.output]
     assert set(NAMES) <= set(outputs)
     channels_first = image.astype(np.float32).transpose(2, 0, 1)[None]

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from minimalstyle.errors import MinimalstyleWarning, WeightsError
-from minimalstyle.network import onnx_io
+from minimalstyle.network import graph
 from minimalstyle.network.layers import VGG, Conv, Layer, Pool, Relu
 from minimalstyle.network.onnx_io import load_vgg
 
@@ -792,9 +792,9 @@ def test_no_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise MemoryError
 
-    for function in ("_read", "_values"):
+    for home, function in ((Path, "read_bytes"), (graph, "values_of")):
         with monkeypatch.context() as patch:
-            patch.setattr(onnx_io, function, fail)
+            patch.setattr(home, function, fail)
             refuse(file, "not enough memory")
 
 

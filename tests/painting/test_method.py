@@ -277,7 +277,7 @@ def test_the_time_left_does_not_count_a_pause(monkeypatch):
     events, clock = [], [0.0, 0.0]
     monkeypatch.setattr(progress.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(progress.time, "process_time", lambda: clock[1])
-    run = progress.Progress([(16, 16)], [11], [1.0], events.append)
+    run = progress.Progress(scales([(16, 16)], ms.Settings(iterations=11)), events.append)
     report = run.reporter(1, SimpleNamespace(terms={}))
     for step, seconds in enumerate([60, 2, 2, 2, 2, 3602, 2, 2, 2, 2, 2], start=1):
         clock[0] += seconds

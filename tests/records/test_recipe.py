@@ -178,11 +178,15 @@ def test_the_report_of_a_real_run(
     expected = {**asdict(ms.Settings(**given)), "style_blend": (1.0,)}
     del expected["threads"]  # which is of the machine
     assert recipe.settings_of(read) == expected
-    same = inputs["content"], inputs["styles"], network.vgg.sha256
-    assert recipe.check_inputs(read, *same) == []
+    assert recipe.differences(read, inputs, network.vgg.sha256) == []
 
 
 # ------------------------------------------------------------------------------- other inputs
+
+
+def said_of(made: dict[str, Any], weights: str, **inputs: Any) -> list[str]:
+    """What is said of a recipe and of other inputs."""
+    return [difference.text for difference in recipe.differences(made, inputs, weights)]
 
 
 @pytest.mark.parametrize(
@@ -199,35 +203,36 @@ def test_the_report_of_a_real_run(
 )
 def test_other_inputs(content: str, styles: list[str], weights: str, said: list[str]) -> None:
     made = recipe.make(report(ms.Settings()), ms.__version__)
-    lines = recipe.check_inputs(made, content, styles, weights)
+    lines = said_of(made, weights, content=content, styles=styles)
     assert len(lines) == len(said)
     assert all(part in line for part, line in zip(said, lines, strict=True))
 
 
 def test_another_version_and_another_start() -> None:
     made = recipe.make(report(ms.Settings(init="start.png"), init="d" * 64), "0.0.1")
-    same = CONTENT, [STYLE, STYLE], WEIGHTS
-    start, version = recipe.check_inputs(made, *same)
+    same = {"content": CONTENT, "styles": [STYLE, STYLE]}
+    start, version = said_of(made, WEIGHTS, **same)
     assert "init" in start and "give it again" in start
+    assert [one.spoils for one in recipe.differences(made, same, WEIGHTS)] == [True, False]
     assert "0.0.1" in version and ms.__version__ in version
-    start, _ = recipe.check_inputs(made, *same, init=STYLE)
+    start, _ = said_of(made, WEIGHTS, **same, init=STYLE)
     assert start == "init: not as in the recipe"
-    assert len(recipe.check_inputs(made, *same, init="d" * 64)) == 1
+    assert len(said_of(made, WEIGHTS, **same, init="d" * 64)) == 1
 
 
 def test_other_masks() -> None:
     made = recipe.make(report(ms.Settings(), init=None, masks=["d" * 64]), ms.__version__)
-    same = CONTENT, [STYLE, STYLE], WEIGHTS
-    assert recipe.check_inputs(made, *same, init=None, masks=["d" * 64]) == []
-    assert recipe.check_inputs(made, *same, masks=[STYLE]) == ["mask: not as in the recipe"]
-    assert recipe.check_inputs(made, *same, masks=[STYLE, STYLE]) == [
+    same = {"content": CONTENT, "styles": [STYLE, STYLE]}
+    assert said_of(made, WEIGHTS, **same, init=None, masks=["d" * 64]) == []
+    assert said_of(made, WEIGHTS, **same, masks=[STYLE]) == ["mask: not as in the recipe"]
+    assert said_of(made, WEIGHTS, **same, masks=[STYLE, STYLE]) == [
         "the recipe has 1 mask(s), not 2"
     ]
     for none in ({}, {"masks": []}, {"masks": None}):
-        (line,) = recipe.check_inputs(made, *same, **none)
+        (line,) = said_of(made, WEIGHTS, **same, **none)
         assert line == "masks: it was made with a picture here; give it again"
     without = recipe.make(report(ms.Settings(), masks=[]), ms.__version__)
-    assert recipe.check_inputs(without, *same, masks=[STYLE]) == ["the recipe has 0 mask(s), not 1"]
+    assert said_of(without, WEIGHTS, **same, masks=[STYLE]) == ["the recipe has 0 mask(s), not 1"]
 
 
 # ------------------------------------------------------------------------------------ hostile
@@ -336,10 +341,7 @@ def test_a_recipe_of_before_says_that_the_picture_will_be_another() -> None:
     settings = recipe.settings_of({**made, "recipe": 1})
     assert (settings["iterations"], settings["coarse_iterations"]) == (42, 11)
     assert (settings["first_size"], settings["deep_size"]) == (192, 20_000)
-    inputs = made["inputs"]
-    arguments = inputs["content"], inputs["styles"], made["weights"]
-    others = {name: value for name, value in inputs.items() if name not in ("content", "styles")}
-    lines = recipe.check_inputs({**made, "recipe": 1}, *arguments, **others)
+    lines = said_of({**made, "recipe": 1}, made["weights"], **made["inputs"])
     assert [line for line in lines if "will be another one" in line] == lines
 
 
@@ -418,7 +420,7 @@ def test_parts_of_another_type(stored: Callable[..., Path], name: str, value: An
 def test_inputs_of_a_strange_shape_are_only_different(stored: Callable[..., Path]) -> None:
     made = recipe.make(report(ms.Settings()), ms.__version__)
     read = recipe.read(stored({**made, "inputs": {"content": ["x", "y"], "styles": "z"}}))
-    assert len(recipe.check_inputs(read, CONTENT, [STYLE], WEIGHTS)) == 2
+    assert len(said_of(read, WEIGHTS, content=CONTENT, styles=[STYLE])) == 2
 
 
 def test_a_setting_that_is_missing_is_the_default(stored: Callable[..., Path]) -> None:
