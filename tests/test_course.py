@@ -1,5 +1,6 @@
 """The course runs: every page from top to bottom, every figure, every exercise and its solution."""
 
+import csv
 import os
 import re
 import runpy
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -111,3 +113,98 @@ def test_page_names_its_exercises(lesson):
     source = (EXERCISES / f"lesson{lesson}.py").read_text(encoding="utf-8")
     for function in re.findall(r"^def (\w+)", source, re.MULTILINE):
         assert f"`{function}" in exercises
+
+
+def grade(*arguments) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, EXERCISES / "grade.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+SOLVED = (EXERCISES / "solutions" / "lesson3.py").read_text(encoding="utf-8")
+HANDED_IN = {
+    "right": SOLVED,
+    "half": SOLVED.replace("shifted, dy)", "shifted, dy) / 2"),
+    "hangs": SOLVED.replace("    weight = rng", "    __import__('time').sleep(999)\n    weight = rng"),
+    "one": SOLVED.partition("def unharmed_filters")[0],
+    "broken": "def weight_gradient(:",
+}
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """Hand-ins of six students, marked: what was printed, and the lines of the spreadsheet."""
+    folder = tmp_path_factory.mktemp("handed-in")
+    for name, text in HANDED_IN.items():
+        (folder / name).mkdir()
+        (folder / name / "lesson3.py").write_text(text, encoding="utf-8")
+    (folder / "empty").mkdir()
+    marks = folder.parent / "marks.csv"
+    done = grade(folder, "--csv", marks, "--seconds", "20")
+    assert done.returncode == 0, done.stderr
+    with marks.open(newline="", encoding="utf-8-sig") as file:
+        return done.stdout, {line["student"]: line for line in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    ("name", "marks", "remark"),
+    [
+        ("right", "111", ""),
+        ("half", "011", "yours / right = 0.5 everywhere"),
+        ("hangs", "101", "3.2 not finished after 20 seconds"),
+        ("one", "100", "no attribute 'unharmed_filters'"),
+        ("broken", "000", "SyntaxError: invalid syntax (line 1)"),
+        ("empty", "", "lesson3.py is missing"),
+    ],
+)
+def test_marks(marked, name, marks, remark):
+    printed, lines = marked
+    line = lines[name]
+    assert "".join(line[number] for number in ("3.1", "3.2", "3.3")) == marks
+    assert int(line["points"]) == marks.count("1")
+    assert remark in line["remarks"]
+    assert bool(line["remarks"]) == bool(remark)
+    cells = "  ".join(f"{mark:>7}" for mark in marks or ["missing"] * 3)
+    assert re.search(rf"^{name} +{cells.strip()} +{marks.count('1')} of 3$", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["nowhere"], "nowhere: no such folder"),
+        (["."], "no lesson1.py, lesson2.py ... in any of the folders"),
+        ([".", "--seconds", "0"], "--seconds must be positive"),
+    ],
+)
+def test_marking_refuses(tmp_path, monkeypatch, arguments, error):
+    monkeypatch.chdir(tmp_path)
+    done = grade(*arguments)
+    assert done.returncode == 2
+    assert error in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda right: right, ""),
+        (lambda right: right / 2, "12 of 12 values.*\nyours / right = 0.5 everywhere"),
+        (lambda right: -right, "yours / right = -1 everywhere: the sign is wrong"),
+        (lambda right: right + 1, "more than a factor is wrong"),
+        (lambda right: 0 * right, "all of yours are zero"),
+        (lambda right: right.T, r"shape \(4, 3\), expected \(3, 4\)"),
+        (lambda right: None, "is there a `return`"),
+        (lambda right: "12", r"shape \(\), expected \(3, 4\)"),
+        (lambda right: right / np.where(right > 11, 0, 1), "1 of 12 values are not finite"),
+        (
+            lambda right: right + 5.0 * (right == 7),
+            r"1 of 12.*worst at \(1, 2\): yours 12, expected 7",
+        ),
+    ],
+)
+def test_wrong_answers_explain_themselves(monkeypatch, change, said):
+    monkeypatch.syspath_prepend(EXERCISES)
+    from checks import difference
+
+    right = np.arange(1.0, 13).reshape(3, 4)
+    with np.errstate(divide="ignore"):
+        wrong = difference(change(right), right, 1e-7)
+    assert re.search(said, wrong) if said else wrong == ""
