@@ -1,6 +1,7 @@
 """The course runs: every page from top to bottom, every figure, every exercise and its solution."""
 
 import csv
+import json
 import os
 import re
 import runpy
@@ -124,7 +125,9 @@ SOLVED = (EXERCISES / "solutions" / "lesson3.py").read_text(encoding="utf-8")
 HANDED_IN = {
     "right": SOLVED,
     "half": SOLVED.replace("shifted, dy)", "shifted, dy) / 2"),
-    "hangs": SOLVED.replace("    weight = rng", "    __import__('time').sleep(999)\n    weight = rng"),
+    "hangs": SOLVED.replace(
+        "    weight = rng", "    __import__('time').sleep(999)\n    weight = rng"
+    ),
     "one": SOLVED.partition("def unharmed_filters")[0],
     "broken": "def weight_gradient(:",
 }
@@ -208,3 +211,19 @@ def test_wrong_answers_explain_themselves(monkeypatch, change, said):
     with np.errstate(divide="ignore"):
         wrong = difference(change(right), right, 1e-7)
     assert re.search(said, wrong) if said else wrong == ""
+
+
+def test_gradient_is_pytorchs(common, monkeypatch):
+    """What autograd found, kept as data: figures/autograd.py makes it where PyTorch is installed."""
+    import autograd
+
+    kept = json.loads(autograd.DATA.read_text(encoding="utf-8"))
+    assert autograd.code_hash() == kept["code"], "the page has changed: run figures/autograd.py"
+    monkeypatch.chdir(ROOT)
+    ours: dict = {}
+    exec(next(common.blocks(autograd.PAGE))[1], ours)
+    assert ours["our_loss"] == pytest.approx(kept["loss"], rel=1e-5)
+    gradient = ours["our_gradient"].astype(float)
+    assert np.linalg.norm(gradient) == pytest.approx(kept["norm"], rel=1e-3)
+    found = gradient.ravel()[:: kept["every"]]
+    assert np.linalg.norm(found - kept["gradient"]) < 5e-3 * np.linalg.norm(kept["gradient"])
