@@ -214,7 +214,7 @@ def test_wrong_answers_explain_themselves(monkeypatch, change, said):
 
 
 def test_gradient_is_pytorchs(common, monkeypatch):
-    """What autograd found, kept as data: figures/autograd.py makes it where PyTorch is installed."""
+    """Against what autograd found, which figures/autograd.py keeps as data."""
     import autograd
 
     kept = json.loads(autograd.DATA.read_text(encoding="utf-8"))
