@@ -1,0 +1,28 @@
+// Pictures open at their full size, so that their labels can be read on a telephone.
+"use strict";
+
+const dialog = document.createElement("dialog");
+dialog.className = "picture";
+dialog.innerHTML = '<button aria-label="close">×</button><img alt="">';
+dialog.addEventListener("click", () => dialog.close());
+document.body.append(dialog);
+
+function open(image) {
+  const large = dialog.querySelector("img");
+  large.src = image.src;
+  large.alt = image.alt;
+  large.style.width = `${image.naturalWidth}px`;
+  dialog.showModal();
+  dialog.scrollTo(0, 0);
+}
+
+for (const image of document.querySelectorAll(".md-content article img")) {
+  if (image.closest(".compare")) continue;
+  image.classList.add("opens");
+  image.tabIndex = 0;
+  image.setAttribute("role", "button");
+  image.addEventListener("click", () => open(image));
+  image.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") open(image);
+  });
+}
