@@ -67,6 +67,23 @@ def test_figures(script, common, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(shown))
 
 
+def test_diagrams(common, tmp_path, monkeypatch):
+    """They show the network and the settings of today, and the receptive fields of lesson 2."""
+    monkeypatch.setattr(sys, "argv", ["diagrams.py", "--out", str(tmp_path)])
+    runpy.run_path(str(FIGURES / "diagrams.py"), run_name="__main__")
+    for path in tmp_path.iterdir():
+        drawn = path.read_text(encoding="utf-8")
+        shown = (COURSE / "images" / path.name).read_text(encoding="utf-8")
+        assert drawn == shown, f"run {FIGURES / 'diagrams.py'}"
+    words = [text.text for text in ElementTree.parse(tmp_path / "network.svg").iter() if text.text]
+    table = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \|", page_of(2).read_text("utf-8"), re.M)
+    assert len(table) == 5
+    for name, channels, field in table:
+        row = words[words.index(name) :][:5]
+        assert channels in row
+        assert f"{field} px" in row
+
+
 def start(folder: Path, report: Path) -> subprocess.Popen:
     """Run the tests of all exercises on the functions in `folder`."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]

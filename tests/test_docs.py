@@ -56,6 +56,11 @@ def test_links_are_found(tmp_path):
     assert all(links(ROOT / name) for name in ("README.md", "docs/index.md"))
 
 
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 def test_front_page_pictures(tmp_path, monkeypatch):
     """The script makes the two pictures that lie under the handle, of the same size."""
     arguments = ["front.py", "--size", "48", "--out", str(tmp_path)]
@@ -64,8 +69,8 @@ def test_front_page_pictures(tmp_path, monkeypatch):
     names = sorted(path.name for path in tmp_path.iterdir())
     text = (DOCS / "index.md").read_text(encoding="utf-8")
     assert names == sorted(re.findall(r'src="images/(front_\w+\.jpg)"', text))
-    assert {Image.open(tmp_path / name).size for name in names} == {(48, 32)}
-    sizes = {Image.open(DOCS / "images" / name).size for name in names}
+    assert {size(tmp_path / name) for name in names} == {(48, 32)}
+    sizes = {size(DOCS / "images" / name) for name in names}
     shown = re.findall(r'width="(\d+)" height="(\d+)"', text)
     assert {(int(width), int(height)) for width, height in shown} == sizes
 
