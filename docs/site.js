@@ -26,3 +26,13 @@ for (const image of document.querySelectorAll(".md-content article img")) {
     if (event.key === "Enter") open(image);
   });
 }
+
+// Slides: the arrow keys go to the next one and back.
+const slides = [...document.querySelectorAll(".slides section")];
+document.addEventListener("keydown", (event) => {
+  const way = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];
+  if (!slides.length || !way || event.target.matches("input")) return;
+  event.preventDefault();
+  const next = slides.filter((slide) => Math.sign(Math.round(slide.getBoundingClientRect().top)) === way);
+  (way > 0 ? next[0] : next.at(-1))?.scrollIntoView();
+});
