@@ -67,6 +67,22 @@ def test_figures(script, common, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(shown))
 
 
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_head_and_foot(lesson):
+    """Minutes as in the course's table, what is needed, three lines to remember, a question."""
+    text = page_of(lesson).read_text(encoding="utf-8")
+    head = re.match(
+        r"# .+\n\n> \*\*(\d+) minutes\*\*, with the exercises (\d+)\.((?:.|\n>)+)", text
+    )
+    assert head
+    assert int(head[2]) > int(head[1])
+    assert "**Needed before:**" in head[3]
+    assert head[3].count("\n> - ") == 3
+    assert text.rpartition("\n## An open question\n")[2].rstrip().endswith("?")
+    table = (COURSE / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| {lesson} \| .* \| {head[1]} \|$", table, re.MULTILINE)
+
+
 def test_diagrams(common, tmp_path, monkeypatch):
     """They show the network and the settings of today, and the receptive fields of lesson 2."""
     monkeypatch.setattr(sys, "argv", ["diagrams.py", "--out", str(tmp_path)])

@@ -2,7 +2,7 @@
 
 The folder then holds all that a student needs: notebooks, example pictures, exercises, and
 course.zip, which is the same without the notebooks, for places that take one file only. A wheel of
-the package that lies in the folder is packed as well; the first cell of each notebook installs it.
+the package that lies in the folder is packed as well; the first code of each notebook installs it.
 """
 
 import argparse
@@ -70,12 +70,13 @@ result"""
 def notebook(page: Path) -> dict[str, Any]:
     """The cells of a page, in the format nbformat 4.5: its text, its code with what it prints."""
     text = page.read_text(encoding="utf-8")
-    cells = [_code(SETUP)]
+    cells: list[dict[str, Any]] = []
     begin = 0
     for block in _BLOCK.finditer(text):
         cells += [_markdown(text[begin : block.start()]), _code(block[1], block[2])]
         begin = block.end()
     cells.append(_markdown(text[begin:]))
+    cells.insert(1, _code(SETUP))  # below the title
     if page.name.startswith("01"):
         cells += [_markdown(OWN), _code(OWN_CODE)]
     cells = [cell for cell in cells if cell["source"]]
