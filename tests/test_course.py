@@ -72,7 +72,7 @@ def test_head_and_foot(lesson):
     """Minutes as in the course's table, what is needed, three lines to remember, a question."""
     text = page_of(lesson).read_text(encoding="utf-8")
     head = re.match(
-        r"# .+\n\n> \*\*(\d+) minutes\*\*, with the exercises (\d+)\.((?:.|\n>)+)", text
+        r"# .+\n\n> \*\*(\d+) minutes\*\*, (\d+) with the exercises\.((?:.|\n>)+)", text
     )
     assert head
     assert int(head[2]) > int(head[1])
