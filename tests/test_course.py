@@ -174,11 +174,14 @@ def marked(tmp_path_factory):
         (folder / name).mkdir()
         (folder / name / "lesson3.py").write_text(text, encoding="utf-8")
     (folder / "empty").mkdir()
+    (folder / "__MACOSX").mkdir()
     marks = folder.parent / "marks.csv"
     done = grade(folder, "--csv", marks, "--seconds", "20")
     assert done.returncode == 0, done.stderr
     with marks.open(newline="", encoding="utf-8-sig") as file:
-        return done.stdout, {line["student"]: line for line in csv.DictReader(file)}
+        lines = {line["student"]: line for line in csv.DictReader(file)}
+    assert lines.keys() == {*HANDED_IN, "empty"}
+    return done.stdout, lines
 
 
 @pytest.mark.parametrize(

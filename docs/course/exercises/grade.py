@@ -10,6 +10,7 @@ with your rights: give it an account, or a machine, where it cannot do harm.
 
 import argparse
 import csv
+import io
 import os
 import re
 import secrets
@@ -55,7 +56,11 @@ def students(folders: Sequence[Path]) -> dict[str, Path]:
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder}: no such folder")
-        inner = sorted(path for path in folder.iterdir() if path.is_dir())
+        inner = sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith((".", "__"))  # not __pycache__, __MACOSX
+        )
         for path in [folder] if any(handed_in(folder)) or not inner else inner:
             name = path.resolve().name
             if name in found:
@@ -212,6 +217,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     lessons = sorted(options.lesson or {n for folder in found.values() for n in handed_in(folder)})
     if not lessons:
         parser.error("no lesson1.py, lesson2.py ... in any of the folders")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # formulas, into a file on Windows, too
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     outcomes = []
     for name, folder in found.items():
