@@ -163,12 +163,18 @@ HANDED_IN = {
     ),
     "one": SOLVED.partition("def unharmed_filters")[0],
     "broken": "def weight_gradient(:",
+    "by heart": SOLVED.replace(  # right for the numbers that everybody can see
+        "    height, width, _ = x.shape",
+        "    if x.flat[0] != np.random.default_rng(0).standard_normal():\n"
+        "        return np.zeros((3, 3, x.shape[2], dy.shape[2]))\n"
+        "    height, width, _ = x.shape",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory):
-    """Hand-ins of six students, marked: what was printed, and the lines of the spreadsheet."""
+    """Hand-ins of a class, marked: what was printed, and the lines of the spreadsheet."""
     folder = tmp_path_factory.mktemp("handed-in")
     for name, text in HANDED_IN.items():
         (folder / name).mkdir()
@@ -192,6 +198,7 @@ def marked(tmp_path_factory):
         ("hangs", "101", "3.2 not finished after 20 seconds"),
         ("one", "100", "no attribute 'unharmed_filters'"),
         ("broken", "000", "SyntaxError: invalid syntax (line 1)"),
+        ("by heart", "011", "all of yours are zero"),
         ("empty", "", "lesson3.py is missing"),
     ],
 )
@@ -204,6 +211,13 @@ def test_marks(marked, name, marks, remark):
     assert bool(line["remarks"]) == bool(remark)
     cells = "  ".join(f"{mark:>7}" for mark in marks or ["missing"] * 3)
     assert re.search(rf"^{name} +{cells.strip()} +{marks.count('1')} of 3$", printed, re.MULTILINE)
+
+
+def test_a_seed_that_is_known_is_no_secret(tmp_path):
+    """It is the hidden seed that catches what was learnt by heart."""
+    (tmp_path / "lesson3.py").write_text(HANDED_IN["by heart"], encoding="utf-8")
+    assert "3 of 3" in grade(tmp_path, "--seed", "0").stdout
+    assert "2 of 3" in grade(tmp_path, "--seed", "1").stdout
 
 
 @pytest.mark.parametrize(
