@@ -3,11 +3,13 @@
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,13 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout is measured, whatever is installed
 
-from minimalstyle.settings import PRESETS, Settings  # noqa: E402 -- from that checkout
+from minimalstyle.settings.settings import PRESETS, Settings  # noqa: E402 -- from that checkout
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from minimalstyle.layers import VGG
+    from minimalstyle.network.layers import VGG
 
     Image = npt.NDArray[np.floating]
 
@@ -73,7 +75,7 @@ def pictures(size: int) -> tuple["Image", "Image", "Image"]:
     """
     import numpy as np
 
-    from minimalstyle import images
+    from minimalstyle.pictures import images
 
     squares = []
     for path in (CONTENT, STYLE):
@@ -195,8 +197,8 @@ class ConvWork(NamedTuple):
 
 def convolutions(vgg: "VGG", height: int, width: int) -> list[ConvWork]:
     """3x3 convolutions up to the deepest layer of the default losses."""
-    from minimalstyle.layers import Conv, Pool
-    from minimalstyle.settings import Settings
+    from minimalstyle.network.layers import Conv, Pool
+    from minimalstyle.settings.settings import Settings
 
     wanted = {*Settings().content_layers, *Settings().style_layers}
     found: list[ConvWork] = []
@@ -218,7 +220,7 @@ def evaluation_flops(vgg: "VGG", size: int) -> float:
     """
     from minimalstyle.engine.maps import padded_channels
     from minimalstyle.engine.tiles import tiling
-    from minimalstyle.settings import Settings
+    from minimalstyle.settings.settings import Settings
 
     total = 0.0
     for i, conv in enumerate(convolutions(vgg, size, size)):
@@ -262,3 +264,9 @@ def write_json(file: str | None, result: Any) -> None:
     """Write `result` to `file`, if one is given."""
     if file is not None:
         Path(file).write_text(json.dumps(result, indent=2) + "\n")
+
+
+def place_for_result(processor: str) -> str:
+    """`results/<date>-<processor>.json`."""
+    name = "-".join(re.findall(r"[a-z0-9]+", processor.lower()))
+    return str(ROOT / "benchmarks" / "results" / f"{date.today()}-{name}.json")

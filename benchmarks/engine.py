@@ -17,8 +17,8 @@ import one_side
 import peak
 import pytorch_side
 
-from minimalstyle.onnx_io import load_vgg
-from minimalstyle.optimize import minimize
+from minimalstyle.network.onnx_io import load_vgg
+from minimalstyle.optimize.lbfgs import minimize
 
 
 def agreement(ours: tuple[float, np.ndarray], other: tuple[float, np.ndarray]) -> dict[str, float]:
@@ -156,6 +156,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--threads", type=int, default=common.cores())
     parser.add_argument("--ours-only", action="store_true", help="even if PyTorch is there")
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--keep", action="store_true", help="write it to results/, for table.py")
     a = parser.parse_args(argv)
 
     with_torch = not a.ours_only and pytorch_side.available()
@@ -190,6 +191,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if not with_torch:
         print(pytorch_side.MISSING)
     common.write_json(a.json, result)
+    if a.keep:
+        common.write_json(common.place_for_result(result["machine"]["processor"]), result)
     return result
 
 

@@ -43,7 +43,7 @@ def evaluation(
         )
     from pytorch_side import PytorchObjective
 
-    from minimalstyle.onnx_io import load_vgg
+    from minimalstyle.network.onnx_io import load_vgg
 
     objective = PytorchObjective(
         load_vgg(),

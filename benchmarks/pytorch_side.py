@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import common
 import numpy as np
 
-from minimalstyle import images, losses
-from minimalstyle.frames import without_frame
-from minimalstyle.layers import VGG, Conv, Relu
-from minimalstyle.onnx_io import load_vgg
-from minimalstyle.settings import Settings
+from minimalstyle.loss import terms as losses
+from minimalstyle.network.layers import VGG, Conv, Relu
+from minimalstyle.network.onnx_io import load_vgg
+from minimalstyle.pictures import images
+from minimalstyle.pictures.frames import without_frame
+from minimalstyle.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,9 +25,10 @@ import common
 import numpy as np
 import pytorch_side
 
-from minimalstyle import Iterate, Network, Objective, Settings, images, load_network, stylize
-from minimalstyle.frames import without_frame
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle import Iterate, Network, Objective, Settings, load_network, stylize
+from minimalstyle.network.onnx_io import load_vgg
+from minimalstyle.pictures import images
+from minimalstyle.pictures.frames import without_frame
 
 
 def ours(content: Any, style: Any, network: Network, **settings: Any) -> dict[str, Any]:

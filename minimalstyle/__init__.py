@@ -5,9 +5,11 @@ network's features, `Objective` is the loss with its gradient, `gradcheck` compa
 finite differences.
 """
 
-from typing import TYPE_CHECKING, Any
+from . import early as early  # first: what Ctrl-C meets from here on is ours
 
-from . import early as early  # first, before NumPy is imported
+# isort: split
+from typing import TYPE_CHECKING
+
 from .errors import (
     CheckpointError,
     ImageError,
@@ -19,13 +21,16 @@ from .errors import (
     WeightsError,
 )
 from .gradcheck import gradcheck
-from .settings import Settings
+from .settings.keywords import SettingsDict
+from .settings.settings import Settings
 
 if TYPE_CHECKING:
-    from .events import Iterate
-    from .method import Result, reconstruct, stylize, texture
-    from .network import Network, load_network
-    from .objective import Objective
+    from .loss.objective import Objective
+    from .network.network import Network, load_network
+    from .painting.events import Iterate
+    from .painting.functions import paint, reconstruct, stylize, texture
+    from .painting.job import Job
+    from .painting.result import Result
 
 __version__ = "0.2.0"
 
@@ -33,6 +38,7 @@ __all__ = [
     "CheckpointError",
     "ImageError",
     "Iterate",
+    "Job",
     "MinimalstyleError",
     "MinimalstyleWarning",
     "Network",
@@ -40,11 +46,13 @@ __all__ = [
     "OutputError",
     "Result",
     "Settings",
+    "SettingsDict",
     "StoppedError",
     "UsageError",
     "WeightsError",
     "gradcheck",
     "load_network",
+    "paint",
     "reconstruct",
     "stylize",
     "texture",
@@ -52,14 +60,16 @@ __all__ = [
 
 # Imported at their first use: Numba, ONNX and SciPy take longer than `--help` may.
 _HOMES = {
-    "Iterate": "events",
-    "Network": "network",
-    "Objective": "objective",
-    "Result": "method",
-    "load_network": "network",
-    "reconstruct": "method",
-    "stylize": "method",
-    "texture": "method",
+    "Iterate": "painting.events",
+    "Network": "network.network",
+    "Objective": "loss.objective",
+    "Job": "painting.job",
+    "Result": "painting.result",
+    "load_network": "network.network",
+    "paint": "painting.functions",
+    "reconstruct": "painting.functions",
+    "stylize": "painting.functions",
+    "texture": "painting.functions",
 }
 
 
@@ -67,10 +77,12 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
+if not TYPE_CHECKING:  # which would take any name for one that there is
 
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_HOMES[name]}", __name__)
-    return getattr(module, name)
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f".{_HOMES[name]}", __name__)
+        return getattr(module, name)

@@ -1,9 +1,11 @@
-"""Ctrl-C while the command still loads its modules: imported first, for its effect."""
+"""Ctrl-C while the command still loads its modules: imported first, for its effect.
+
+Python itself answers one that comes before that, with a traceback, while it starts.
+"""
 
 import os
 import signal
 import sys
-from typing import Any
 
 __all__: list[str] = []
 
@@ -11,7 +13,7 @@ __all__: list[str] = []
 def _leave_quietly() -> None:
     """Let Ctrl-C end the process without a traceback, if it is the command and has no other wish.
 
-    Called before NumPy is imported; `Signals` takes over when there is something to keep.
+    `Signals` takes over when there is something to keep.
     """
     name = (getattr(sys, "argv", None) or [""])[0]
     if name == "-m":  # what is run as a module is not known yet
@@ -25,7 +27,7 @@ def _leave_quietly() -> None:
             return
 
 
-def _leave(*_: Any) -> None:
+def _leave(*_: object) -> None:
     os._exit(128 + signal.SIGINT)
 
 

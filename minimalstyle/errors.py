@@ -3,6 +3,8 @@
 A message says in one line what happened, to which file or option, and what to do.
 """
 
+from collections.abc import Callable
+
 __all__ = [
     "CheckpointError",
     "ImageError",
@@ -22,9 +24,35 @@ class MinimalstyleError(Exception):
 
 
 class UsageError(MinimalstyleError, ValueError):
-    """An option or argument that makes no sense, found before any work starts."""
+    """An option or argument that makes no sense, found before any work starts.
+
+    Parameters
+    ----------
+    message : str
+        With `setting`, what comes after its name: "must be ...".
+    setting : str or tuple of str, optional
+        The setting or settings that the message is about.
+
+    Attributes
+    ----------
+    setting : str or None
+        The first of them.
+    settings : tuple of str
+        All of them.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, setting: str | tuple[str, ...] = ()) -> None:
+        self.settings = (setting,) if isinstance(setting, str) else setting
+        self.setting = self.settings[0] if self.settings else None
+        self._message = message
+        super().__init__(self.text(str))
+
+    def text(self, name: Callable[[str], str]) -> str:
+        """The message, with each setting called as `name` calls it: `--style-weight`, say."""
+        names = " and ".join(map(name, self.settings))
+        return f"{names} {self._message}" if names else self._message
 
 
 class ImageError(MinimalstyleError, ValueError):

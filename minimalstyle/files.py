@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,12 +20,12 @@ __all__ = [
     "beside",
     "check_file",
     "check_target",
-    "free",
     "one_line",
     "reason",
     "remove_temporaries",
     "shortened",
     "silent_stderr",
+    "unused",
 ]
 
 _LONGEST_NAME = 255  # bytes, in most file systems
@@ -63,10 +63,11 @@ def one_line(text: str) -> str:
     return text if len(text) <= 600 else f"{text[:400]} ... {text[-190:]}"
 
 
-def free(path: Path) -> Path:
-    """`path`, or the first of `path_2`, `path_3` ... that does not exist."""
+def unused(path: Path, ours: Callable[[Path], bool] = lambda _: False) -> Path:
+    """`path`, or the first of `path_2`, `path_3` ... that does not exist, or is `ours`."""
     candidate, number = path, 1
-    while os.path.lexists(candidate):  # Path.exists() raises for a name that is too long
+    # Path.exists() raises for a name that is too long.
+    while os.path.lexists(candidate) and not ours(candidate):
         number += 1
         candidate = _with_end(path, f"_{number}{path.suffix}")
     return candidate

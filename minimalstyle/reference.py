@@ -8,6 +8,8 @@ The weights of the network never change, so every gradient here is one with resp
 The layers come first, then the losses, then the chain that leads from an image to the loss and
 back to its pixels.
 
+Long: to be read from the beginning to the end.
+
 References
 ----------
 .. [1] Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks. CVPR 2016.
@@ -23,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minimalstyle.layers import Conv, Layer, Relu
+from minimalstyle.network.layers import Conv, Layer, Relu
 
 __all__ = [
     "TIE",
@@ -491,7 +493,7 @@ def objective(
     layers: Sequence[Layer],
     image: npt.ArrayLike,
     content_targets: Mapping[str, Array],
-    style_targets: Mapping[str, Array],
+    style_targets: Mapping[str, Array | tuple[Array, Array]],
     *,
     content_weights: Mapping[str, float],
     style_weights: Mapping[str, float],
@@ -511,8 +513,9 @@ def objective(
     image : (H, W, 3)
     content_targets : dict of name to (H_l, W_l, C_l)
         P: the features of the content picture, `forward(layers, content, names)[0]`.
-    style_targets : dict of name to (C_l, C_l)
-        A: the Gram matrices of the style picture, `gram` of its features.
+    style_targets : dict of name to (C_l, C_l), or to ((C_l,), (C_l, C_l))
+        A: the Gram matrices of the style picture, `gram` of its features, for `style_loss`; or
+        their mean and covariance, for `wasserstein_loss`.
     content_weights, style_weights : dict of name to float
         v and w, taken as they are; usually each sums to 1.
     alpha, beta, gamma : float
@@ -530,8 +533,11 @@ def objective(
         value, gradient = content_loss(features[name], P)
         total += alpha * content_weights[name] * value
         tap_gradients[name] += alpha * content_weights[name] * gradient
-    for name, A in style_targets.items():
-        value, gradient = style_loss(features[name], A)
+    for name, target in style_targets.items():
+        if isinstance(target, tuple):
+            value, gradient = wasserstein_loss(features[name], *target)
+        else:
+            value, gradient = style_loss(features[name], target)
         total += beta * style_weights[name] * value
         tap_gradients[name] += beta * style_weights[name] * gradient
     value, gradient = total_variation(image)

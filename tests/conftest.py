@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from minimalstyle.gradcheck import cases
-from minimalstyle.layers import VGG, Conv, Layer, Pool
-from minimalstyle.network import Network, load_network
+from minimalstyle.network.layers import VGG, Conv, Layer, Pool
+from minimalstyle.network.network import Network, load_network
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -148,10 +148,16 @@ def test_memory_is_that_of_the_process_alone(benchmark):
 
 def test_arithmetic(benchmark):
     """VGG-19 to relu5_1 by hand: 13 convolutions, F(4x4) but for the first."""
-    from minimalstyle.onnx_io import load_vgg
+    from minimalstyle.network.onnx_io import load_vgg
 
     common = benchmark("common")
     convolutions = common.convolutions(load_vgg(), 64, 32)
     assert len(convolutions) == 13
     assert convolutions[0] == ("conv1_1", "relu1_1", 64 * 32, 3, 64)
     assert convolutions[-1] == ("conv5_1", "relu5_1", 4 * 2, 512, 512)
+
+
+def test_each_page_has_the_table_of_the_results(benchmark):
+    table = benchmark("table")
+    assert all(page.read_text(encoding="utf-8") == table.filled(page) for page in table.PAGES)
+    assert "| Zen 4 (AVX-512) | 0.17 s, 3.1 times |" in table.table()

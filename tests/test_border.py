@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import minimalstyle as ms
-from minimalstyle.border import fold, margin, pad
-from minimalstyle.method import texture
+from minimalstyle.network.border import fold, margin, pad
+from minimalstyle.painting.functions import texture
 
 
 @pytest.mark.parametrize("border", ["zero", "replicate", "reflect", "wrap"])

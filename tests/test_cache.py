@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minimalstyle
-from minimalstyle import kernels, method
+from minimalstyle.commands import kernels
 from minimalstyle.engine import cache, jit
 from minimalstyle.engine.threads import Threads
 from minimalstyle.engine.variation import total_variation
@@ -33,11 +34,11 @@ IMAGE = np.arange(48.0).reshape(4, 4, 3) ** 2
 VALUE = (np.square(np.diff(IMAGE, axis=0)).sum() + np.square(np.diff(IMAGE, axis=1)).sum()) / 48
 
 
-def start(script, folder, package=PACKAGE, **environment):
+def start(script, folder, package=PACKAGE, cwd=None, **environment):
     own = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(folder), **environment}
     return subprocess.Popen(
         [sys.executable, "-W", "error", *script],
-        cwd=package.parent,
+        cwd=cwd or package.parent,
         env=os.environ | own,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -87,8 +88,8 @@ def test_a_change_anywhere_in_the_engine_counts(tmp_path):
     script = """if True:
         import numpy as np
         from minimalstyle.gradcheck.cases import tiny_vgg
-        from minimalstyle.layers import VGG
-        from minimalstyle.network import Network
+        from minimalstyle.network.layers import VGG
+        from minimalstyle.network.network import Network
         network = Network(VGG(tiny_vgg(((3, 4),)), sha256="random"), threads=1)
         image = np.linspace(0, 1, 16 * 18 * 3).reshape(16, 18, 3)
         print(float(network.features(image, ["relu1_2"])["relu1_2"].sum()))
@@ -122,6 +123,24 @@ def test_the_version_of_the_package_counts(tmp_path):
     version = f'__version__ = "{minimalstyle.__version__}"'
     source.write_text(source.read_text().replace(version, '__version__ = "99"'))
     assert compiles(folder, package=package)
+
+
+def test_in_an_archive(tmp_path):
+    """As in a zipapp, with sources or without."""
+    package = tmp_path / "all.zip" / "minimalstyle"
+    folders = []
+    for name in ("sources", "compiled"):
+        with zipfile.PyZipFile(tmp_path / "all.zip", "w") as archive:
+            for path in sorted(PACKAGE.rglob("*.py")) if name == "sources" else ():
+                archive.write(path, path.relative_to(PACKAGE.parent))
+            if name == "compiled":
+                archive.writepy(PACKAGE)
+        folders.append(tmp_path / name)
+        where = {"cwd": tmp_path, "package": package}
+        assert compiles(folders[-1], **where)
+        assert not compiles(folders[-1], **where)
+        assert len(files(folders[-1])) == 2
+    assert files(folders[0]).keys() != files(folders[1]).keys()
 
 
 @pytest.mark.parametrize("kind", [".nbi", ".nbc"])
@@ -266,7 +285,7 @@ def test_the_same_bits_compiled_and_kept(tmp_path):
 
 
 def test_compile_says_where_nothing_can_be_kept(monkeypatch):
-    monkeypatch.setattr(method, "stylize", lambda *_, **__: cache.kept.update(a=None))
+    monkeypatch.setattr(kernels, "stylize", lambda *_, **__: cache.kept.update(a=None))
     monkeypatch.setattr(kernels, "kept", cache.kept)
     with pytest.raises(OutputError, match="NUMBA_CACHE_DIR"):
         kernels.compile_kernels()

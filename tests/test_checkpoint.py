@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minimalstyle import checkpoint
 from minimalstyle.errors import CheckpointError, OutputError
+from minimalstyle.records import checkpoint
+from minimalstyle.records.same_run import check_same_run
 
 MAGIC = b"minimalstyle checkpoint\n"
 
@@ -120,10 +121,50 @@ def test_truncated_at_every_byte(path: Path) -> None:
         refused(path, "is empty" if length == 0 else "is not a checkpoint|damaged or incomplete")
 
 
-def test_bytes_appended(path: Path) -> None:
-    small(path)
-    path.write_bytes(path.read_bytes() + b"\0")
-    refused(path, "damaged or incomplete")
+def appended(path: Path) -> tuple[list[bytes], list[int]]:
+    """A checkpoint after each of three sections, and where these end."""
+    ends = [checkpoint.write(path, {"n": 0}, {"x": np.arange(3.0)})]
+    states = [path.read_bytes()]
+    for n in (1, 2):
+        arrays = {"y": np.full((n, 2), n, np.float32), "z": np.arange(n)}
+        ends.append(checkpoint.append(path, ends[-1], {"n": n}, arrays))
+        states.append(path.read_bytes())
+    return states, ends
+
+
+def test_sections_come_back(path: Path) -> None:
+    states, ends = appended(path)
+    assert [len(state) for state in states] == ends
+    assert [state[:end] == states[-1][:end] for state, end in zip(states, ends, strict=True)]
+    found = list(checkpoint.sections(path))
+    assert [(facts["n"], end) for facts, _, end in found] == list(enumerate(ends))
+    assert [(facts["n"], end) for facts, end in checkpoint.skim(path)] == list(enumerate(ends))
+    for n, (_, arrays, _) in enumerate(found[1:], start=1):
+        assert arrays["y"].tolist() == [[n, n]] * n
+        assert arrays["z"].tolist() == list(range(n))
+    assert checkpoint.read(path)[0] == {"n": 0}
+
+
+def test_a_section_that_is_not_whole_never_began(path: Path) -> None:
+    """Cut at every byte, or with one that is wrong; the next one takes its place."""
+    states, ends = appended(path)
+    whole = states[-1]
+    for at in range(ends[0], len(whole)):
+        before = sum(end <= at for end in ends)
+        damaged = whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]
+        for content in (whole[:at], damaged, whole[:at] + bytes(len(whole) - at)):
+            path.write_bytes(content)
+            found = [(facts["n"], end) for facts, _, end in checkpoint.sections(path)]
+            if content == whole:  # zeros in the place of zeros
+                continue
+            assert found == list(enumerate(ends[:before]))
+            checkpoint.append(path, ends[before - 1], {"n": 5}, {})
+            assert [facts["n"] for facts, _, _ in checkpoint.sections(path)] == [*range(before), 5]
+
+
+def test_a_section_that_cannot_be_appended(path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written: No such file"):
+        checkpoint.append(path, 100, {}, {})
 
 
 def test_every_byte_flipped(path: Path) -> None:
@@ -192,7 +233,7 @@ def test_shapes_that_are_not_in_the_file(
     path: Path, forge: Callable[..., None], shape: Any
 ) -> None:
     forge({"version": 1, "facts": {}, "arrays": [["x", "<f4", shape]]}, bytes(12))
-    refused(path, "is not a checkpoint that minimalstyle wrote")
+    refused(path, "is not a checkpoint that minimalstyle wrote|damaged")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +258,7 @@ def test_shapes_that_are_not_in_the_file(
 )
 def test_headers_that_nobody_wrote(path: Path, forge: Callable[..., None], header: Any) -> None:
     forge(header, bytes(8))
-    refused(path, "is not a checkpoint that minimalstyle wrote")
+    refused(path, "is not a checkpoint that minimalstyle wrote|damaged")
 
 
 @pytest.mark.parametrize("length", [2**63, 2**40, 100, 5])
@@ -231,7 +272,8 @@ def test_lengths_that_are_not_in_the_file(
 WRITER = """
 import sys
 import numpy as np
-from minimalstyle import checkpoint
+from minimalstyle.records import checkpoint
+from minimalstyle.records.same_run import check_same_run
 
 n = 0
 while True:
@@ -288,8 +330,8 @@ def changed(**changes: Any) -> dict[str, Any]:
 def test_the_same_run(path: Path) -> None:
     checkpoint.write(path, {**RUN, "iteration": 7}, {})
     facts, _ = checkpoint.read(path)
-    checkpoint.check_same_run(facts, RUN, path)
-    checkpoint.check_same_run(facts, changed(threads=64), path)
+    check_same_run(facts, RUN, path)
+    check_same_run(facts, changed(threads=64), path)
 
 
 def test_paths_are_texts(path: Path) -> None:
@@ -297,7 +339,7 @@ def test_paths_are_texts(path: Path) -> None:
     checkpoint.write(path, run, {})
     facts, _ = checkpoint.read(path)
     assert facts["settings"]["init"] == str(path)
-    checkpoint.check_same_run(facts, run, path)
+    check_same_run(facts, run, path)
 
 
 @pytest.mark.parametrize(
@@ -329,19 +371,19 @@ def test_paths_are_texts(path: Path) -> None:
 )
 def test_another_run(theirs: dict[str, Any], message: str) -> None:
     with pytest.raises(CheckpointError) as caught:
-        checkpoint.check_same_run(theirs, RUN, Path("run.checkpoint"))
+        check_same_run(theirs, RUN, Path("run.checkpoint"))
     assert str(caught.value).startswith(f"run.checkpoint: {message}")
 
 
 def test_settings_that_are_off_now() -> None:
     run = changed(enlarge=True, style_blend=[1.0])
     with pytest.raises(CheckpointError, match=r": made without --enlarge;"):
-        checkpoint.check_same_run(changed(style_blend=[1.0]), run, "x")
+        check_same_run(changed(style_blend=[1.0]), run, "x")
     with pytest.raises(CheckpointError, match=r": made without --style-blend;"):
-        checkpoint.check_same_run(changed(enlarge=True), run, "x")
+        check_same_run(changed(enlarge=True), run, "x")
 
 
 def test_whatever_else_is_expected() -> None:
-    checkpoint.check_same_run({"phase": 1, "loss": 2.0}, {"phase": 1}, "x")
+    check_same_run({"phase": 1, "loss": 2.0}, {"phase": 1}, "x")
     with pytest.raises(CheckpointError, match="made with another phase;"):
-        checkpoint.check_same_run({"phase": 1}, {"phase": 2}, "x")
+        check_same_run({"phase": 1}, {"phase": 2}, "x")

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 import minimalstyle
-from minimalstyle import __version__, cli
+from minimalstyle import __version__
+from minimalstyle.commands import paint as cli
 from minimalstyle.errors import (
     ImageError,
     MinimalstyleWarning,
@@ -26,25 +27,27 @@ from minimalstyle.errors import (
     UsageError,
     WeightsError,
 )
-from minimalstyle.events import Iterate
-from minimalstyle.method import Result
-from minimalstyle.settings import PRESETS, Settings
+from minimalstyle.painting import method
+from minimalstyle.painting.events import Iterate
+from minimalstyle.painting.result import Result
+from minimalstyle.records import checkpoint
+from minimalstyle.settings.settings import PRESETS, Settings
 
 WEIGHTS = Path(minimalstyle.__file__).parent / "data" / "vgg19.onnx"
 IMAGE = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
 
 
-class FakeStylize:
-    """Stands for `minimalstyle.stylize`: two scales of three iterations."""
+class FakePaint:
+    """Stands for `method.paint`: two scales of three iterations."""
 
     def __init__(self, meanwhile=lambda _: None, busy=False):
         self.meanwhile = meanwhile  # called before the first iterate (0) and after each (1 ... 6)
         self.busy = busy
         self.calls = []
 
-    def __call__(self, content, style, *, weights, callback, on_note, **settings):
-        self.calls.append((content, style, weights, settings))
-        on_note("compiling kernels")
+    def __call__(self, run, callback):
+        self.calls.append(run)
+        run.note("compiling kernels")
         self.meanwhile(0)
         stopped = "iterations"
         for n in range(1, 7):
@@ -97,8 +100,8 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fake(here, monkeypatch):
-    fake = FakeStylize()
-    monkeypatch.setitem(vars(minimalstyle), "stylize", fake)
+    fake = FakePaint()
+    monkeypatch.setattr(method, "paint", fake)
     return fake
 
 
@@ -117,6 +120,7 @@ def test_everything_by_default(fake, capsys):
     assert run("castle.jpg starry-night.png") == 0
     assert capsys.readouterr() == (
         "castle_starry-night.png  30x20  1.2 s\n",
+        "minimalstyle: the photograph has 30 pixels; --enlarge allows more\n"
         "minimalstyle: compiling kernels\n"
         "minimalstyle: scale 1/2, 15x10\n"
         "minimalstyle: scale 1/2, 15x10, loss 3.333\n"
@@ -125,19 +129,17 @@ def test_everything_by_default(fake, capsys):
     )
     with Image.open("castle_starry-night.png") as image:
         np.testing.assert_array_equal(np.asarray(image), IMAGE)
-    ((content, styles, weights, settings),) = fake.calls
-    assert [one.sha256 for one in (content, *styles)] == [
+    (painted,) = fake.calls
+    opened = painted.opened
+    assert [one.sha256 for one in (opened.content, *opened.styles)] == [
         hashlib.sha256(Path(name).read_bytes()).hexdigest()
         for name in ("castle.jpg", "starry-night.png")
     ]
-    assert "relu5_1" in weights.layers
-    assert settings == {
-        "content_mask": (),
-        "style_mask": (),
-        "preset": "default",
-        "checkpoint": None,
-        "resume": None,
-    }
+    assert "relu5_1" in painted.network.layers
+    assert painted.settings == Settings()
+    job = painted.job
+    assert (job.content_masks, job.style_masks) == ((), ())
+    assert (job.checkpoint, job.resume, job.checkpoint_every) == (None, None, 20.0)
 
 
 def test_every_option_arrives(fake, capsys):
@@ -148,39 +150,39 @@ def test_every_option_arrives(fake, capsys):
         "--style-blend 0.7,0.3 --init waves.png --seed 9 --weights vgg.onnx --threads 2 "
         "--report report.json --quiet --preset fine --pooling max --border reflect --strength 40 "
         "--content-layers relu4_2:1,relu3_1:0.5 --style-layers relu1_1,relu2_1:3 --scales 1 "
-        "--preserve-color match --init-blend 0.5 --checkpoint state"
+        "--preserve-color match --init-blend 0.5 --checkpoint state "
+        "--checkpoint-every 1m"
     )
     assert code == 0
     assert capsys.readouterr() == ("", "")
-    ((_, styles, weights, settings),) = fake.calls
-    assert len(styles) == 2
-    assert weights.threads.number == 2
-    assert settings == {
-        "preset": "fine",
-        "pooling": "max",
-        "border": "reflect",
-        "strength": 40.0,
-        "content_layers": {"relu4_2": 1.0, "relu3_1": 0.5},
-        "style_layers": {"relu1_1": 1.0, "relu2_1": 3.0},
-        "scales": 1,
-        "preserve_color": "match",
-        "init_blend": 0.5,
-        "checkpoint": Path("state"),
-        "resume": None,
-        "content_mask": (),
-        "style_mask": (),
-        "size": 300,
-        "enlarge": True,
-        "iterations": 7,
-        "content_weight": 2.0,
-        "style_weight": 1000.0,
-        "tv_weight": 0.5,
-        "style_scale": 2.0,
-        "style_blend": (0.7, 0.3),
-        "init": "waves.png",
-        "seed": 9,
-        "threads": 2,
-    }
+    (painted,) = fake.calls
+    assert len(painted.opened.styles) == 2
+    assert painted.network.threads.number == 2
+    job = painted.job
+    assert (job.checkpoint, job.resume, job.checkpoint_every) == (Path("state"), None, 60.0)
+    assert job.settings == Settings(
+        coarse_iterations=60,  # of the preset, as is the deep size
+        deep_size=20_000,
+        pooling="max",
+        border="reflect",
+        strength=40.0,
+        content_layers={"relu4_2": 1.0, "relu3_1": 0.5},
+        style_layers={"relu1_1": 1.0, "relu2_1": 3.0},
+        scales=1,
+        preserve_color="match",
+        init_blend=0.5,
+        size=300,
+        enlarge=True,
+        iterations=7,
+        content_weight=2.0,
+        style_weight=1000.0,
+        tv_weight=0.5,
+        style_scale=2.0,
+        style_blend=(0.7, 0.3),
+        init="waves.png",
+        seed=9,
+        threads=2,
+    )
     report = json.loads(Path("report.json").read_text())
     assert report["version"] == __version__
     assert report["output"] == "out.jpg"
@@ -461,9 +463,7 @@ def python(*args):
 
 def start(fake, command, **options):
     """`command` in a process of its own, with the fake that the expression `fake` makes."""
-    code = (
-        f"import sys, time, test_cli as t; t.minimalstyle.stylize = {fake}; sys.exit(t.cli.main())"
-    )
+    code = f"import sys, time, test_cli as t; t.method.paint = {fake}; sys.exit(t.cli.main())"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(
         [sys.executable, "-c", code, *command.split()], text=True, env=ENVIRONMENT, **streams
@@ -488,7 +488,9 @@ def test_help_and_version(capsys):
         option = name.replace("_", "-")
         value = getattr(Settings(), name)
         shown = f"{value:g}" if isinstance(value, float) else value
-        found = re.findall(rf"--{option} [^-].*?\(default: (\S+)\)", text.partition("settings:")[2])
+        found = re.findall(
+            rf"--{option} [^-].*?\(default: (\S+)\)", text.partition("sizes and iterations:")[2]
+        )
         assert found[0] == str(shown)
     for name, changes in PRESETS.items():
         assert f"{name}:" in text
@@ -516,13 +518,13 @@ def test_mistakes_in_a_real_process(here, command, code):
     assert run.stderr.startswith("minimalstyle: error: ")
 
 
-SLOW = "t.FakeStylize(lambda n: time.sleep(0.2 if n else 0))"
-STUCK = "t.FakeStylize(lambda n: n or time.sleep(30))"
+SLOW = "t.FakePaint(lambda n: time.sleep(0.2 if n else 0))"
+STUCK = "t.FakePaint(lambda n: n or time.sleep(30))"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_to_a_process(here, number, code):
-    with start(SLOW, "castle.jpg waves.png -o out.png") as process:
+    with start(SLOW, "castle.jpg waves.png --size 30 -o out.png") as process:
         assert "compiling" in process.stderr.readline()
         assert "scale 1/2" in process.stderr.readline()
         process.send_signal(number)
@@ -537,7 +539,7 @@ def test_signal_to_a_process(here, number, code):
 
 def test_signal_to_a_process_that_has_no_picture(here):
     before = listing()
-    with start(STUCK, "castle.jpg waves.png") as process:
+    with start(STUCK, "castle.jpg waves.png --size 30") as process:
         assert "compiling" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -549,7 +551,7 @@ def test_signal_to_a_process_that_has_no_picture(here):
 def test_second_signal_leaves_at_once(here):
     before = listing()
     twice = "lambda n: t.signal.raise_signal(t.signal.SIGINT) if n in (2, 4) else None"
-    busy = f"t.FakeStylize({twice}, busy=True)"
+    busy = f"t.FakePaint({twice}, busy=True)"
     with start(busy, "castle.jpg waves.png --quiet") as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -557,10 +559,39 @@ def test_second_signal_leaves_at_once(here):
     assert listing() == before
 
 
-def test_bar_on_a_terminal(here):
+def test_a_run_that_goes_on_is_as_it_was(fake):
+    """Its own pictures are replaced, without --force; memory and time do not decide again."""
+    checkpoint.write("state", {"settings": {"size": 24, "iterations": 3}}, {})
+    for _ in range(2):
+        command = "castle.jpg waves.png --resume state --size auto --time 5m --compare --report r"
+        assert run(command) == 0
+        settings = fake.calls[-1].settings
+        assert (settings.size, settings.iterations) == (24, 3)
+    assert Path("castle_waves.png").exists()
+    assert Path("castle_waves_compare.png").exists()
+    assert not list(Path().glob("*_2.png"))
+    Path("castle_waves_compare.png").write_bytes(b"of somebody else")
+    assert run(command) == 2
+    assert run("castle.jpg waves.png --resume state") == 0
+    Path("castle_waves.png").write_bytes(b"of somebody else")
+    assert run("castle.jpg waves.png --resume state") == 0
+    assert Path("castle_waves_2.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (0, r"100% \|#{0,20}.*\| scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (80, r"100% \|#{0,20}.*\| scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (60, r"100% scale 2/2, 30x20, loss 1.667, 1:01:40 left"),
+        (40, r"100% loss 1.667, 1:01:40 left"),
+    ],
+)
+def test_bar_on_a_terminal(here, columns, line):
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    with start(SLOW, "castle.jpg waves.png", stderr=theirs) as process:
+    pytest.importorskip("termios").tcsetwinsize(theirs, (24, columns))
+    with start(SLOW, "castle.jpg waves.png --size 30", stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -576,8 +607,8 @@ def test_bar_on_a_terminal(here):
     assert process.returncode == 0
     assert out == "castle_waves.png  30x20  1.2 s\n"
     text = shown.decode()
-    assert "100% |" in text
-    assert "scale 2/2, 30x20, loss 1.667, 1:01:40 left" in text
+    last = text.rstrip().split("\r")[-1].replace("\N{FULL BLOCK}", "#")
+    assert re.fullmatch(line, last.rstrip())
     assert "minimalstyle: compiling kernels\r\n" in text
 
 
@@ -585,14 +616,14 @@ def test_nobody_listens(here):
     """stdout a pipe without a reader, stderr closed: the picture is saved all the same."""
     read, write = os.pipe()
     os.close(read)
-    with start("t.FakeStylize()", "castle.jpg waves.png -o a.png", stdout=write) as process:
+    with start("t.FakePaint()", "castle.jpg waves.png -o a.png --size 30", stdout=write) as process:
         _, err = process.communicate(timeout=60)
     os.close(write)
     assert (process.returncode, err.count("\n")) == (0, 5)
     assert Path("a.png").exists()
     read, write = os.pipe()
     os.close(read)
-    with start("t.FakeStylize()", "castle.jpg waves.png -o b.png", stderr=write) as process:
+    with start("t.FakePaint()", "castle.jpg waves.png -o b.png", stderr=write) as process:
         out, _ = process.communicate(timeout=60)
     os.close(write)
     assert (process.returncode, out) == (0, "b.png  30x20  1.2 s\n")
@@ -604,7 +635,7 @@ def test_a_full_disk_takes_what_is_printed(here, arguments):
     """Not that the picture is saved, but where it is could not be said."""
     with (
         open("/dev/full", "w") as full,
-        start("t.FakeStylize()", arguments, stdout=full) as process,
+        start("t.FakePaint()", arguments, stdout=full) as process,
     ):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 5

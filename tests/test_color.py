@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 from scipy.stats import wasserstein_distance
 
-from minimalstyle.color import (
+from minimalstyle.pictures.color import (
     chroma_distance,
     grey,
     luminance_of,

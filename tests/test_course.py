@@ -1,5 +1,6 @@
 """The course runs: every page from top to bottom, every figure, every exercise and its solution."""
 
+import ast
 import csv
 import json
 import os
@@ -13,11 +14,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import minimalstyle as ms
+from minimalstyle import Settings, reference
+from minimalstyle.pictures import images
+from minimalstyle.settings.settings import PRESETS
+
 ROOT = Path(__file__).parents[1]
 COURSE = ROOT / "docs" / "course"
 FIGURES = COURSE / "figures"
 EXERCISES = COURSE / "exercises"
 PAGES = sorted(COURSE.glob("0*.md"))
+LECTURE = COURSE / "lecture.md"
 SCRIPTS = sorted(FIGURES.glob("lesson*.py"))
 LESSONS = range(1, 9)
 
@@ -41,7 +48,7 @@ def test_the_course_has_eight_lessons():
     assert [int(page.name[:2]) for page in PAGES] == list(LESSONS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, LECTURE], ids=lambda page: page.stem)
 def test_page(page, common, tmp_path, monkeypatch):
     """Each block runs after the ones before it, and prints what the page says that it prints.
 
@@ -56,15 +63,109 @@ def test_page(page, common, tmp_path, monkeypatch):
             assert printed == promised, place
 
 
+@pytest.mark.parametrize("name", ["lecture.md", "glossary.md"])
+def test_what_the_tables_name_exists(name):
+    """Functions, settings, files and options beside the words of the lecture."""
+    text = (COURSE / name).read_text(encoding="utf-8")
+    homes = {"ms": ms, "reference": reference, "Settings": Settings()}
+    named = re.findall(r"`(ms|reference|Settings)\.(\w+)", text)
+    assert len(named) > 10
+    for home, attribute in named:
+        assert hasattr(homes[home], attribute), attribute
+    options = set(re.findall(r"`(?:[^`\n]* )?(--[a-z-]+)", text)) - {"--break", "--plot"}
+    command = [sys.executable, "-m", "minimalstyle", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {option for option in options if option not in known} == set()
+    for file in re.findall(r"`(minimalstyle/[\w./]+)`", text):
+        assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("lesson", [1, 6, 7])
+def test_lessons_have_the_numbers_of_the_preset(lesson, common):
+    """The pictures of the pages that say so are those of `--preset gram`."""
+    code = "\n".join(code for _, code, _ in common.blocks(page_of(lesson)))
+    found = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if node.targets[0].id == "GRAM":
+                found.update(ast.literal_eval(node.value))
+            elif node.targets[0].id.endswith("_layers"):
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+        elif lesson == 1 and isinstance(node, ast.Call):
+            values = {one.arg: one.value for one in node.keywords}
+            if "tv_weight" in values:
+                for name in ("loss", "style_weight", "tv_weight"):
+                    found[name] = ast.literal_eval(values[name])
+    wanted = Settings(**PRESETS["gram"])
+    assert found == {name: getattr(wanted, name) for name in found}
+    assert len(found) == 5
+
+
+def test_the_network_is_what_lesson_1_says():
+    """Caffe's colours in the first layer (BGR from 0 to 255, less the mean), and means near 1."""
+    network = ms.load_network()
+    colours = np.array([0.1, 0.5, 0.9])
+    preprocess = network.vgg.layers[0]
+    expected = 255 * colours[::-1] - [103.939, 116.779, 123.68]
+    np.testing.assert_allclose(
+        colours @ preprocess.weight[0, 0] + preprocess.bias, expected, rtol=1e-3
+    )
+    rgb = images.load(ROOT / "examples" / "neuschwanstein.jpg").rgb
+    layers = [f"relu{block}_1" for block in range(1, 6)]
+    for F in network.features(images.resize(rgb, 192, 128), layers).values():
+        assert 0.5 < F.mean() < 2
+
+
+def test_one_gram_matrix_has_many_means():
+    """The example of lesson 6, and that G = S + m m'."""
+    flat, edge = np.array([[1.0], [1.0]]), np.array([[0.0], [np.sqrt(2)]])
+    np.testing.assert_allclose(reference.gram(flat), reference.gram(edge))
+    assert flat.mean() != edge.mean()
+    F = np.random.default_rng(0).random((20, 3))
+    m, S = F.mean(axis=0), np.cov(F.T, bias=True)
+    np.testing.assert_allclose(reference.gram(F), S + np.outer(m, m))
+
+
+KEPT = sorted(COURSE.glob("images/lesson*.json"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_page_says_what_ran(path, common):
+    """Outputs and sentences with numbers are those of the run that made the figures."""
+    page = page_of(int(path.stem.removeprefix("lesson")))
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    promised = [output for _, _, output in common.blocks(page) if output is not None]
+    assert promised == kept["printed"]
+    assert common.constants(page) == {name: kept[name] for name in common.constants(page)}
+    prose = common.prose(page)
+    for sentence in kept["says"]:
+        assert sentence in prose
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_numbers_in_prose_have_run(page, common):
+    """A number with a decimal point was printed, is in a sentence that ran, or is in the code."""
+    path = COURSE / "images" / f"lesson{int(page.name[:2])}.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    code = "\n".join(code + (output or "") for _, code, output in common.blocks(page))
+    decimal = re.compile(r"\d+\.\d+(?:e[+-]\d+)?")
+    known = set(decimal.findall("\n".join([code, *kept.get("says", [])])))
+    elsewhere = r"`[^`]*`|\$[^$]*\$|<!-- made by .*?<!-- -->"  # a table has a test of its own
+    text = re.sub(elsewhere, " ", common.prose(page)).partition(" ## Exercises ")[0]
+    assert [number for number in decimal.findall(text) if number not in known] == []
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_figures(script, common, tmp_path, monkeypatch):
-    """The script makes the pictures that its page shows."""
+    """The script makes the pictures that its page shows, and keeps what it printed."""
     arguments = ["--size", "32", "--iterations", "2", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [str(script), *arguments])
     runpy.run_path(str(script), run_name="__main__")
     text = page_of(int(script.stem.removeprefix("lesson"))).read_text(encoding="utf-8")
     shown = re.findall(rf"\(images/({script.stem}_[^)]*)\)", text)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(shown))
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made - {f"{script.stem}.json"} == set(shown)
+    assert {path.name for path in KEPT} >= made - set(shown)
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -4,6 +4,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -91,6 +92,39 @@ def test_commands_are_the_same_in_every_shell(page):
     for command in commands:
         assert "-py3-none" not in command or f"-{minimalstyle.__version__}-py3" in command
         assert not re.search(r"['\\#$*;]|&&|^[A-Z_]+=", command), command
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (r"\lVert P_l \rVert^2", r"{\lVert P_l \rVert}^2"),
+        (r"\frac{\lVert F \rVert}{2}", r"\frac{{\lVert F \rVert}}{2}"),
+        (r"\bigl(S^{1/2} (a)\bigr)^{1/2}", r"{\bigl(S^{1/2} (a)\bigr)}^{1/2}"),
+        (r"(M^\top x)^\top y", r"{(M^\top x)}^\top y"),
+        (r"f(x) + [0, 1]", r"f(x) + [0, 1]"),
+    ],
+)
+def test_an_exponent_belongs_to_all_that_a_fence_encloses(formula, expected, monkeypatch):
+    """To the closing fence alone, browsers would draw that fence short and low."""
+    monkeypatch.syspath_prepend(DOCS)
+    from mathml import grouped
+
+    assert grouped(formula) == expected
+
+
+def test_the_long_description_leads_nowhere_else(tmp_path, monkeypatch):
+    """On a package index there is no repository around it."""
+    made = {}
+    monkeypatch.setitem(sys.modules, "setuptools", SimpleNamespace(setup=made.update))
+    runpy.run_path(str(ROOT / "setup.py"))
+    text = made["long_description"]
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert links(tmp_path / "page.md") == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# minimalstyle\n\nNeural style transfer by hand")
+    plain = [part for part in readme.split("\n\n") if "](" not in part]
+    assert len(plain) > 20
+    assert all(part in text for part in plain)
 
 
 @pytest.mark.parametrize("name", minimalstyle.__all__)

@@ -14,11 +14,11 @@ from minimalstyle.engine import maps, simd, tiles, winograd
 from minimalstyle.engine.jit import kernel
 from minimalstyle.engine.product import COLUMNS, ROWS
 from minimalstyle.engine.simd import LANES, load, store
-from minimalstyle.engine.taps import moments, squared_distance, tap
+from minimalstyle.engine.taps import make_tap, moments, squared_distance
 from minimalstyle.engine.threads import Threads
 from minimalstyle.engine.variation import total_variation
-from minimalstyle.layers import VGG, Conv, Pool, Relu
-from minimalstyle.network import Network
+from minimalstyle.network.layers import VGG, Conv, Pool, Relu
+from minimalstyle.network.network import Network
 
 FEATURES, GRADIENT = 1e-5, 1e-4  # largest errors, rms relative to the reference
 
@@ -57,7 +57,7 @@ def random_taps(names, pass_, features, targets, rng):
             b[:channels] = rng.standard_normal(channels)
         if what & 2:
             w = 0.7
-        taps[name] = tap(*((S, b) if what & 1 else (None, None)), targets[name], w)
+        taps[name] = make_tap(*((S, b) if what & 1 else (None, None)), targets[name], w)
         S, b = S[:channels, :channels].astype(np.float64), b[:channels].astype(np.float64)
         formulas[name] = lambda F, P, S=S, b=b, w=w: F @ S + b + w * (F - P)
     return taps, formulas
@@ -171,7 +171,9 @@ def test_a_pass_can_be_used_again(pooled_vgg, random_image):
 
     def gradient(seed):
         features = pass_.forward(random_image(19, 22, seed))
-        identity = {name: tap(np.eye(f.channels, dtype=np.float32)) for name, f in features.items()}
+        identity = {
+            name: make_tap(np.eye(f.channels, dtype=np.float32)) for name, f in features.items()
+        }
         return pass_.backward(identity)
 
     first, second, again = gradient(1), gradient(2), gradient(1)
@@ -212,7 +214,7 @@ def test_replicated_edge(size, pooled_vgg, random_image, rng):
 
     weight = np.zeros((f.channels, f.channels), np.float32)
     weight[:5, :5] = rng.standard_normal((5, 5))
-    gradient = pass_.backward({"relu1_1": tap(weight)})
+    gradient = pass_.backward({"relu1_1": make_tap(weight)})
     loss_gradient = expected @ weight[:5, :5]
     for _ in range(3):
         step = 1e-6 * rng.standard_normal(image.shape)
@@ -366,7 +368,7 @@ def share_of_each_pixel(windows, convolutions, pooling, names=("pool1",)):
     image = np.tile(np.reshape(windows, (3, 2, 2)).transpose(1, 2, 0), (8, 9, 1))
     pass_ = Network(identity_vgg(convolutions, pooling)).at(*image.shape[:2], names)
     channels = pass_.forward(image)["pool1"].channels
-    ones = tap(np.zeros((channels, channels), np.float32), np.ones(channels, np.float32))
+    ones = make_tap(np.zeros((channels, channels), np.float32), np.ones(channels, np.float32))
     gradient = pass_.backward({"pool1": ones})
     # Each window got the same.
     np.testing.assert_allclose(gradient, np.tile(gradient[:2, :2], (8, 9, 1)), atol=1e-5)
@@ -484,7 +486,7 @@ def all_bits(network, image):
     features = pass_.forward(image)
     found = [maps.inside(f).tobytes() for f in features.values()]
     found += [array.tobytes() for f in features.values() for array in moments(f, network.threads)]
-    taps = {name: tap(moments(f, network.threads)[1]) for name, f in features.items()}
+    taps = {name: make_tap(moments(f, network.threads)[1]) for name, f in features.items()}
     gradient = pass_.backward(taps)
     found.append(gradient.tobytes())
     value = total_variation(image, 2.5, gradient, network.threads)

@@ -21,8 +21,8 @@ import pytest
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from minimalstyle.layers import Conv
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle.network.layers import Conv
+from minimalstyle.network.onnx_io import load_vgg
 
 Array = npt.NDArray[Any]
 State = dict[str, Any]

@@ -5,9 +5,10 @@ import pytest
 from conftest import EXAMPLES
 from scipy.ndimage import gaussian_filter
 
-from minimalstyle import images, stylize
-from minimalstyle.frames import frame_of, without_frame
-from minimalstyle.settings import PRESETS
+from minimalstyle import stylize
+from minimalstyle.pictures import images
+from minimalstyle.pictures.frames import frame_of, without_frame
+from minimalstyle.settings.settings import PRESETS
 
 
 def painting(rng, height, width):

@@ -180,6 +180,20 @@ def test_faults_are_caught(fault, wrong, capsys):
     assert dict(vars(reference)) == before
 
 
+def test_a_function_that_is_wrong_with_its_gradient_passes(capsys):
+    """The limit of a gradient check, which the command owns up to; a value from elsewhere tells."""
+    F = np.random.default_rng(1).uniform(size=(4, 5, 3))
+    defined = np.einsum("hwa,hwb->ab", F, F) / 20
+    with command.broken("mean"):
+        assert not np.allclose(reference.gram(F), defined)
+    np.testing.assert_allclose(reference.gram(F), defined)
+    assert command.main(["--break", "mean", "--size", "9"]) == 0
+    output = capsys.readouterr().out
+    assert set(verdicts(output).values()) == {"ok"}
+    assert "only a value\nfrom elsewhere can say" in output
+    assert "6 times as much" in output  # F has six rows
+
+
 def test_chosen_layers_only(capsys):
     assert command.main(["--layer", "tv", "--layer", "relu", "--size", "6"]) == 0
     assert list(verdicts(capsys.readouterr().out)) == ["tv", "relu"]
@@ -216,6 +230,15 @@ def test_plot(tmp_path, capsys):
     nowhere = tmp_path / "missing" / "v.png"
     assert command.main(["--layer", "style", "--size", "4", "--plot", str(nowhere)]) == 5
     assert "cannot write the plot" in capsys.readouterr().err
+
+
+def test_each_curve_has_a_look_of_its_own():
+    (axes,) = command.curves(cases(4)).axes
+    _, labels = axes.get_legend_handles_labels()
+    named = [line for line in axes.lines if line.get_label() in labels]
+    assert labels == list(cases(4))
+    assert len({str(line.get_color()) for line in named}) == len(labels)
+    assert len({line.get_marker() for line in named}) == len(labels)
 
 
 def test_plot_without_matplotlib(monkeypatch, capsys):

@@ -9,10 +9,10 @@ from pngs import png
 from scipy import ndimage
 from tiffs import tiff
 
-from minimalstyle import images
 from minimalstyle.errors import ImageError
-from minimalstyle.hidden import fill_hidden
-from minimalstyle.regions import regions
+from minimalstyle.painting.regions import regions
+from minimalstyle.pictures import images
+from minimalstyle.pictures.hidden import fill_hidden
 
 H, W = 37, 52
 RNG = np.random.default_rng(0)

@@ -24,8 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from minimalstyle import errors, images, limits
+from minimalstyle import errors
 from minimalstyle.errors import ImageError, MinimalstyleError
+from minimalstyle.pictures import images, limits
 
 ROOT = Path(__file__).parents[1]
 REGRESSIONS = Path(__file__).parent / "regressions"
@@ -69,9 +70,9 @@ def read(path: Path, data: bytes) -> images.Picture | None:
 READ = """
 import json, resource, signal, sys, warnings
 from pathlib import Path
-from minimalstyle import images
+from minimalstyle.pictures import images
 from minimalstyle.errors import MinimalstyleError
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle.network.onnx_io import load_vgg
 
 warnings.simplefilter("ignore")
 load_vgg()

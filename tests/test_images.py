@@ -19,8 +19,9 @@ from icc import with_primaries
 from PIL import ExifTags, Image, ImageCms, ImageOps
 from tiffs import tiff
 
-from minimalstyle import files, images, limits, profiles
+from minimalstyle import files
 from minimalstyle.errors import ImageError, MinimalstyleWarning, OutputError, UsageError
+from minimalstyle.pictures import images, limits, profiles
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 LOSSLESS = (".png", ".tif", ".tiff")
@@ -603,7 +604,7 @@ def test_declared_size_is_not_allocated(tmp_path, rgb):
     (tmp_path / "a.tif").write_bytes(tiff)
     code = """
 import resource, sys
-from minimalstyle import images
+from minimalstyle.pictures import images
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
     try:
@@ -621,7 +622,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 def test_closed_stderr_is_not_mistaken_for_the_picture(tmp_path, rgb):
     path = write(tmp_path / "a.tif", rgb, compression="tiff_lzw")
-    code = "import sys; from minimalstyle import images; images.load(sys.argv[1])"
+    code = "import sys; from minimalstyle.pictures import images; images.load(sys.argv[1])"
     shell = 'exec "$0" -c "$1" "$2" 2>&-'
     subprocess.run(["/bin/sh", "-c", shell, sys.executable, code, path], check=True)
 

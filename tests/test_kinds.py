@@ -8,8 +8,8 @@ import pytest
 from icc import DISPLAY_P3
 from PIL import ExifTags, Image, ImageCms
 
-from minimalstyle import images
 from minimalstyle.errors import ImageError, MinimalstyleWarning
+from minimalstyle.pictures import images
 
 
 def bmp(pixels, masks):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import minimalstyle as ms
-from minimalstyle import cli, images, recipe
+from minimalstyle.commands import paint as cli
+from minimalstyle.pictures import images
+from minimalstyle.records import recipe
 
 VERSION = ms.__version__
 

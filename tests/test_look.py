@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from test_objective import run_objective
 
 import minimalstyle as ms
-from minimalstyle import images, method, reference
+from minimalstyle import reference
+from minimalstyle.pictures import images
 
 HELD_OUT = ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
 SIZES = (128, 192, 288)
@@ -47,7 +49,7 @@ def test_terms_do_not_depend_on_the_size(look, network):
     """A preview foretells the print: what is left of each term, with all layers."""
     terms = []
     for photograph, painting, picture in look.values():
-        objective = method.objective_for(network, photograph, [painting], ms.Settings(), first=True)
+        objective = run_objective(network, photograph, painting)
         objective(picture)
         terms.append([objective.terms["content"], objective.terms["style"]])
     content, style = np.transpose(terms)

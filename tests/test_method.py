@@ -1,7 +1,9 @@
 """The whole method with the embedded weights, on small versions of the example pictures."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ import scipy.ndimage
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle import images, method
+from minimalstyle.painting import progress
+from minimalstyle.painting.inputs import Inputs
+from minimalstyle.painting.schedule import scales, sizes
+from minimalstyle.pictures import images
 
 QUICK = {"size": 48, "iterations": 2}
 
@@ -150,10 +155,10 @@ def test_start_from_a_picture(quick, castle, night, tmp_path):
 
 def test_style_is_painted_on_the_content_without_its_finest_detail(random_image):
     content = random_image(20, 30).astype(np.float32)
-    start = images.Picture(content)
 
     def start_at(**settings):
-        return method._start_at((30, 20), start, ms.Settings(**settings))
+        inputs = Inputs(content, [], None, [], content, ms.Settings(**settings))
+        return inputs.start_at(images.Size(30, 20))
 
     windows = np.lib.stride_tricks.sliding_window_view(content, (3, 3), axis=(0, 1))
     np.testing.assert_array_equal(start_at()[1:-1, 1:-1], np.median(windows, axis=(3, 4)))
@@ -191,9 +196,8 @@ def test_sizes():
     """From the first size to the last in equal steps of about 2; never more than half at once."""
 
     def sides(longer, width=3000, height=2000, **settings):
-        content = np.empty((height, width, 0), np.float32)
         chosen = ms.Settings(size=longer, **settings)
-        return [size[0] for size in method.scales(content, chosen)]
+        return [size.width for size in sizes((width, height), chosen)]
 
     for longer in (150, 256, 400, 512, 1000, 2048):
         found = sides(longer, first_size=100)
@@ -213,7 +217,9 @@ def test_deep_layers_act_at_the_first_size_and_at_small_ones():
     deep, shallow = settings.style_layers, {"relu1_1", "relu2_1", "relu3_1"}
 
     def layers(side, first=False, of=settings.style_layers):
-        return method.acting(of, (side, side // 2), settings, first=first)
+        chosen = replace(settings, style_layers=of)
+        here = (side, side // 2)
+        return scales([here] if first else [(32, 16), here], chosen)[-1].style_layers
 
     assert layers(300) == layers(2000, first=True)
     assert set(layers(300)) == set(deep)
@@ -264,6 +270,22 @@ def test_events(network, large, night):
     assert events[-1].fraction == pytest.approx(1)
     assert events[-1].seconds_left == pytest.approx(0)
     np.testing.assert_array_equal(events[-1].image(), result.image)
+
+
+def test_the_time_left_does_not_count_a_pause(monkeypatch):
+    """Ten equal steps of 2 s on 4 CPU seconds, after a first one of 60 s; one of them stops."""
+    events, clock = [], [0.0, 0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(progress.time, "process_time", lambda: clock[1])
+    run = progress.Progress([(16, 16)], [11], [1.0], events.append)
+    report = run.reporter(1, SimpleNamespace(terms={}))
+    for step, seconds in enumerate([60, 2, 2, 2, 2, 3602, 2, 2, 2, 2, 2], start=1):
+        clock[0] += seconds
+        clock[1] += 4
+        report(step, step, 1.0, np.zeros((16, 16, 3), np.float32))
+    assert [event.seconds_left for event in events] == [
+        None, *(pytest.approx(2 * left) for left in range(9, -1, -1)),
+    ]  # fmt: skip
 
 
 def test_interrupted_at_the_first_scale(network, large, night):
@@ -352,6 +374,8 @@ def test_bad_settings(quick, settings):
 def test_no_style(quick):
     with pytest.raises(ms.UsageError):
         quick(style=[])
+    with pytest.raises(ms.UsageError, match="init is style, and there is no style picture"):
+        quick(style=[], style_weight=0, init="style")
 
 
 def test_missing_files(quick, castle, night):

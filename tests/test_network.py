@@ -9,10 +9,11 @@ from conftest import off, pooled_by
 from onnx.reference import ReferenceEvaluator
 
 import minimalstyle as ms
-from minimalstyle import onnx_io, reference
-from minimalstyle.engine.taps import tap
-from minimalstyle.layers import VGG, Pool, Relu
-from minimalstyle.network import Network
+from minimalstyle import reference
+from minimalstyle.engine.taps import make_tap
+from minimalstyle.network import onnx_io
+from minimalstyle.network.layers import VGG, Pool, Relu
+from minimalstyle.network.network import Network
 
 NAMES = [
     "relu1_1", "relu1_2", "pool1",
@@ -69,7 +70,7 @@ def test_accuracy_on_a_photograph(network, pooling, size, photograph, rng):
     for name, f in pass_.forward(image).items():
         root = rng.standard_normal((f.channels, f.channels))
         S = ((root + root.T) / np.vdot(expected[name], expected[name])).astype(np.float32)
-        taps[name] = tap(S)
+        taps[name] = make_tap(S)
         by_taps[name] = expected[name] @ S.astype(np.float64)
     gradient = pass_.backward(taps)
     assert off(gradient, reference.backward(layers, tape, by_taps)) < 1e-5

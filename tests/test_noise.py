@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minimalstyle.noise import noise
+from minimalstyle.pictures.noise import noise
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 40), (101, 32)])

@@ -5,10 +5,14 @@ import pytest
 from conftest import off, pooled_by
 
 import minimalstyle as ms
-from minimalstyle import method, reference
-from minimalstyle.layers import VGG
-from minimalstyle.network import Network
-from minimalstyle.settings import PRESETS
+from minimalstyle import reference
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
+from minimalstyle.painting.inputs import AtSize
+from minimalstyle.painting.method import objective_at
+from minimalstyle.painting.schedule import scales
+from minimalstyle.pictures.images import Size
+from minimalstyle.settings.settings import PRESETS
 
 CONTENT = {"relu2_1": 1.0, "relu1_2": 3.0}
 STYLE = {"relu1_1": 1.0, "pool1": 2.0, "relu2_1": 5.0}
@@ -113,12 +117,19 @@ def test_gram_preset_of_the_true_network(pooling, network, photograph, picture, 
     assert off(gradient, expected_gradient) < 5e-3
 
 
+def run_objective(network, content, style, settings=None):
+    """The objective of a run at its first size."""
+    settings = settings or ms.Settings()
+    (scale,) = scales([Size.of(content)], settings)
+    return objective_at(network, AtSize(content, [style], [None], None, content), scale, settings)
+
+
 def test_defaults_are_those_of_a_run(network, photograph, picture, style_file):
     """`Objective` and `stylize` minimise the same loss."""
     content, style = photograph(40, 32), picture(style_file, 40, 32) / 255
     image = 0.5 * (content + style)
     plain = ms.Objective(network, content=content, styles=[style])
-    run = method.objective_for(network, content, [style], ms.Settings(), first=True)
+    run = run_objective(network, content, style)
     loss, gradient = plain(image)
     expected, expected_gradient = run(image)
     assert loss == pytest.approx(expected, rel=1e-6)

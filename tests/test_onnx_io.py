@@ -16,10 +16,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from minimalstyle import onnx_io
 from minimalstyle.errors import MinimalstyleWarning, WeightsError
-from minimalstyle.layers import VGG, Conv, Layer, Pool, Relu
-from minimalstyle.onnx_io import load_vgg
+from minimalstyle.network import onnx_io
+from minimalstyle.network.layers import VGG, Conv, Layer, Pool, Relu
+from minimalstyle.network.onnx_io import load_vgg
 
 Array = npt.NDArray[Any]
 
@@ -908,7 +908,7 @@ def test_embedded() -> None:
 
 
 def test_onnx_is_imported_late() -> None:
-    code = "import sys, minimalstyle.onnx_io; sys.exit('onnx' in sys.modules)"
+    code = "import sys, minimalstyle.network.onnx_io; sys.exit('onnx' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

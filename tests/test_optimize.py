@@ -6,7 +6,7 @@ import scipy.fft
 import scipy.optimize
 
 from minimalstyle.gradcheck import gradcheck
-from minimalstyle.optimize import minimize
+from minimalstyle.optimize.lbfgs import minimize
 
 SHAPE = (9, 12, 3)
 
@@ -49,7 +49,7 @@ def test_finds_the_minimum_over_legal_pixels(bottoms, begin, steepness, start, r
 def test_the_finest_waves_stay(start, rng):
     """The others come to the bottom, as if there were no finest ones."""
     start, bottom = (0.4 + 0.2 * each for each in (start, rng.random(SHAPE)))
-    image = minimize(bowl(1.0, bottom), start.astype(np.float32), 300, free=0.5).image
+    image = minimize(bowl(1.0, bottom), start.astype(np.float32), 300, moving=0.5).image
     waves, at_start, at_bottom = (
         scipy.fft.dctn(each, axes=(0, 1), norm="ortho") for each in (image, start, bottom)
     )

@@ -6,12 +6,13 @@ from conftest import off
 
 import minimalstyle as ms
 from minimalstyle import reference
-from minimalstyle.color import chroma_distance
 from minimalstyle.errors import UsageError
-from minimalstyle.layers import VGG
-from minimalstyle.method import choose, reconstruct
-from minimalstyle.network import Network
-from minimalstyle.settings import PRESETS, strength_factors
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
+from minimalstyle.painting.functions import reconstruct
+from minimalstyle.pictures.color import chroma_distance
+from minimalstyle.settings.choose import choose
+from minimalstyle.settings.settings import PRESETS, strength_factors
 
 CONTENT = {"relu2_1": 1.0}
 STYLE = {"relu1_1": 1.0, "relu1_2": 1.0, "relu2_1": 1.0}

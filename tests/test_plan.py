@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 
 import minimalstyle as ms
-from minimalstyle import images, method, plan
+from minimalstyle import machine
 from minimalstyle.engine import tiles
-from minimalstyle.engine.taps import tap
+from minimalstyle.engine.taps import make_tap
 from minimalstyle.engine.threads import available_cores
-from minimalstyle.layers import VGG, Conv
-from minimalstyle.network import Network, Pass
+from minimalstyle.network.layers import VGG, Conv
+from minimalstyle.network.network import Network, Pass
+from minimalstyle.painting import memory, pace, plan
+from minimalstyle.painting.prepare import prepare
+from minimalstyle.pictures import images
 
-PACE = plan.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
+PACE = pace.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
 
 # ------------------------------------------------------------------------------ memory there is
 
@@ -68,7 +71,7 @@ def limited(what: str, limit: str) -> dict[str, str]:
     }
 
 
-CORES = plan._ADDRESSES * available_cores()
+CORES = machine.ADDRESSES * available_cores()
 IN_V2 = {"proc/self/cgroup": "0::/user/job\n"}
 IN_V1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/job\n1:name=systemd:/y\n0::/\n"}
 
@@ -113,14 +116,14 @@ IN_V1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/job\n1:name=systemd:/y
 def test_available_memory(
     system: Callable[..., Path], files: dict[str, str], expected: int | None
 ) -> None:
-    assert plan.available_memory(system(files)) == expected
+    assert machine.available_memory(system(files)) == expected
 
 
 def test_resident_memory(system: Callable[..., Path]) -> None:
     root = system({})
-    assert plan.resident_memory(root) == 0
+    assert machine.resident_memory(root) == 0
     system({"proc/self/status": "VmHWM:\t  900 kB\nVmRSS:\t     700 kB\n"})
-    assert plan.resident_memory(root) == 700 * 1024
+    assert machine.resident_memory(root) == 700 * 1024
 
 
 # --------------------------------------------------------------------------- memory that it takes
@@ -166,15 +169,14 @@ def test_the_memory_of_a_pass(
 
     def evaluate(run: Pass, image: Any) -> None:
         features = run.forward(image)
-        run.backward({name: tap(np.eye(f.channels)) for name, f in features.items()})
+        run.backward({name: make_tap(np.eye(f.channels)) for name, f in features.items()})
 
     evaluate(network.at(16, 16, taps), image[:16, :16])  # the filters are there now
-    with traced() as memory:
+    with traced() as allocated:
         run = network.at(150, 201, taps)
         evaluate(run, image)
-        used, _ = memory()
-    assert plan._nbytes(vars(run)) == pytest.approx(used, rel=0.02)
-    assert plan._spare_bytes(run) == sum(spare.nbytes for spare in run._spares)
+        used, _ = allocated()
+    assert run.memory(backward=True) == pytest.approx(used, rel=0.02)
 
 
 @pytest.mark.parametrize("taps", [["relu1_1", "relu2_1"], ["relu3_2"]])
@@ -182,9 +184,12 @@ def test_the_memory_of_the_filters(pooled_vgg: Callable[..., VGG], taps: list[st
     network = Network(pooled_vgg(((16, 40), (40, 24), (24, 64))), threads=1)
     run = network.at(16, 16, taps)
     run.forward(np.zeros((16, 16, 3)))
-    run.backward({name: tap() for name in taps})
-    filters = sum(one.data.nbytes for one in network._filters.values())
-    assert plan._filter_bytes(network, run) == filters
+    run.backward({name: make_tap() for name in taps})
+    stages = range(1, len(network.stages))
+    made = {(i, way): network.filters(i, backward=way) for i in stages for way in (False, True)}
+    deepest = 2 if "relu3_2" not in taps else len(network.stages) - 1
+    expected = sum(one.data.nbytes for (i, _), one in made.items() if i <= deepest)
+    assert run.filter_bytes == expected
 
 
 LAYERS = {"content_layers": {"relu2_2": 1.0}, "style_layers": {"relu1_1": 1.0, "relu3_1": 1.0}}
@@ -206,8 +211,8 @@ LAYERS = {"content_layers": {"relu2_2": 1.0}, "style_layers": {"relu1_1": 1.0, "
 def test_the_memory_of_a_run(
     pooled_vgg: Callable[..., VGG],
     random_image: Callable[..., Any],
-    sizes: list[plan.Size],
-    styles: list[plan.Size],
+    sizes: list[images.Size],
+    styles: list[images.Size],
     settings: dict[str, Any],
 ) -> None:
     """What Python's own book-keeping has seen at most, of a network that is nearly nothing."""
@@ -224,21 +229,23 @@ def test_the_memory_of_a_run(
     arguments: dict[str, Any] = {"content_mask": masks, "weights": network, **given}
     ms.stylize(content, pictures, **arguments, iterations=1)  # compiled and imported
     network._filters.clear()
-    with traced() as memory:
+    with traced() as allocated:
         ms.stylize(content, pictures, **arguments, iterations=8)
-        _, used = memory()
+        _, used = allocated()
     loaded = sum(picture[..., 0].size for picture in (content, *pictures, *masks))
     chosen = ms.Settings(**given)
-    needed = plan.memory_needed(network, sizes, styles, chosen, loaded_pixels=loaded, masked=masked)
+    needed = memory.memory_needed(
+        network, sizes, styles, chosen, loaded_pixels=loaded, masked=masked
+    )
     weights = sum(layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv))
-    assert 0.95 * used < needed - plan._BASE - weights < 1.2 * used
+    assert 0.95 * used < needed - memory.BASE - weights < 1.2 * used
 
 
 def test_more_of_anything_takes_more_memory(network: Network) -> None:
-    def needed(width: int, height: int, *styles: plan.Size, **others: Any) -> int:
+    def needed(width: int, height: int, *styles: images.Size, **others: Any) -> int:
         settings = ms.Settings(border=others.pop("border", "zero"))
         sizes = [(width // 2, height // 2), (width, height)]
-        return plan.memory_needed(network, sizes, styles, settings, **others)
+        return memory.memory_needed(network, sizes, styles, settings, **others)
 
     sides = [64, 72, 128, 200, 201, 512]
     by_size = [needed(side, side, (64, 64)) for side in sides]
@@ -249,7 +256,7 @@ def test_more_of_anything_takes_more_memory(network: Network) -> None:
     assert plain < needed(256, 200, (256, 256), border="reflect")
     assert plain < needed(256, 200, (256, 256), masked=True)
     assert plain + 12_000 == needed(256, 200, (256, 256), loaded_pixels=1000)
-    assert needed(256, 200, (300, 300)) < needed(256, 200, (300, 300), (300, 300))
+    assert needed(256, 200, (900, 900)) < needed(256, 200, (900, 900), (900, 900))
 
 
 def test_the_largest_size_that_fits(pooled_vgg: Callable[..., VGG]) -> None:
@@ -261,10 +268,10 @@ def test_the_largest_size_that_fits(pooled_vgg: Callable[..., VGG]) -> None:
         sizes = [images.fit(*content, side) for side in (longer // 2, longer)]
         style_sizes = [images.fit(*styles[0], 2 * longer)]
         pixels = 600 * 400 + 300 * 400
-        return plan.memory_needed(network, sizes, style_sizes, settings, loaded_pixels=pixels)
+        return memory.memory_needed(network, sizes, style_sizes, settings, loaded_pixels=pixels)
 
     def largest(available: int) -> int:
-        return plan.largest_size(network, content, styles, available, settings)
+        return memory.largest_size(network, content, styles, available, settings)
 
     for available in (300 * 10**6, 700 * 10**6):
         size = largest(available)
@@ -280,30 +287,30 @@ def test_what_the_system_refuses_does_not_fit(
 ) -> None:
     make = Network.at
 
-    def at(self: Network, height: int, width: int, *others: Any) -> Any:
+    def at(self: Network, height: int, width: int, *others: Any, **ways: Any) -> Any:
         if max(height, width) > 100:
             raise MemoryError
-        return make(self, height, width, *others)
+        return make(self, height, width, *others, **ways)
 
     monkeypatch.setattr(Network, "at", at)
-    assert plan.largest_size(network, (400, 300), [(300, 300)], 10**12) == 96
+    assert memory.largest_size(network, (400, 300), [(300, 300)], 10**12) == 96
 
 
 def test_an_estimate_of_what_has_no_addresses(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes, styles = [(112, 80), (500, 360), (1000, 720)], [(1000, 800)]
-    needed = plan.memory_needed(network, sizes, styles)
-    assert plan.memory_estimate(network, sizes, styles) == needed
+    needed = memory.memory_needed(network, sizes, styles)
+    assert memory.memory_estimate(network, sizes, styles) == needed
     make = Network.at
 
-    def at(self: Network, height: int, width: int, *others: Any) -> Any:
+    def at(self: Network, height: int, width: int, *others: Any, **ways: Any) -> Any:
         if max(height, width) > 600:
             raise MemoryError
-        return make(self, height, width, *others)
+        return make(self, height, width, *others, **ways)
 
     monkeypatch.setattr(Network, "at", at)
-    assert plan.memory_estimate(network, sizes, styles) == pytest.approx(needed, rel=0.1)
+    assert memory.memory_estimate(network, sizes, styles) == pytest.approx(needed, rel=0.1)
 
 
 # ---------------------------------------------------------------------------------------- time
@@ -311,9 +318,9 @@ def test_an_estimate_of_what_has_no_addresses(
 SIZES = [(120, 80), (240, 160)]
 
 
-def seconds(network: Network, iterations: int, *styles: plan.Size, **settings: Any) -> float:
+def seconds(network: Network, iterations: int, *styles: images.Size, **settings: Any) -> float:
     chosen = ms.Settings(**settings)
-    return plan.seconds_needed(network, SIZES, iterations, styles, chosen, pace=PACE)
+    return pace.seconds_needed(network, SIZES, iterations, styles, chosen, pace=PACE)
 
 
 def test_time_grows_with_the_work(network: Network) -> None:
@@ -328,8 +335,8 @@ def test_time_grows_with_the_work(network: Network) -> None:
     assert seconds(network, 12, (240, 240), border="wrap") > at_12
     alone = {"style_weight": 0.0}
     assert seconds(network, 12, (240, 240), **alone) == seconds(network, 12, **alone)
-    slow = plan.Pace(*(2 * value for value in astuple(PACE)))
-    twice = plan.seconds_needed(network, SIZES, 12, [(240, 240)], pace=slow)
+    slow = pace.Pace(*(2 * value for value in astuple(PACE)))
+    twice = pace.seconds_needed(network, SIZES, 12, [(240, 240)], pace=slow)
     assert twice == pytest.approx(2 * at_12)
 
 
@@ -337,10 +344,10 @@ def test_time_grows_with_the_work(network: Network) -> None:
 def test_iterations_for_a_time(network: Network, budget: float) -> None:
     styles = [(240, 240)]
     chosen = ms.Settings(coarse_iterations=1)
-    count, fits = plan.iterations_for(budget, network, SIZES, styles, chosen, pace=PACE)
+    count, fits = pace.iterations_for(budget, network, SIZES, styles, chosen, pace=PACE)
     assert fits
     needed = [
-        plan.seconds_needed(network, SIZES, n, styles, chosen, pace=PACE)
+        pace.seconds_needed(network, SIZES, n, styles, chosen, pace=PACE)
         for n in (count, count + 1)
     ]
     assert needed[0] <= budget < needed[1]
@@ -349,8 +356,8 @@ def test_iterations_for_a_time(network: Network, budget: float) -> None:
 def test_times_that_are_too_short_or_long(network: Network) -> None:
     styles = [(240, 240)]
     for budget in (0.0, 0.05):
-        assert plan.iterations_for(budget, network, SIZES, styles, pace=PACE) == (1, False)
-    assert plan.iterations_for(1e12, network, SIZES, styles, pace=PACE) == (1_000_000, True)
+        assert pace.iterations_for(budget, network, SIZES, styles, pace=PACE) == (1, False)
+    assert pace.iterations_for(1e12, network, SIZES, styles, pace=PACE) == (1_000_000, True)
 
 
 def test_the_pace_is_measured(
@@ -367,34 +374,42 @@ def test_the_pace_is_measured(
         clock += minimum.evaluations * (0.02 + image[..., 0].size * 1e-6)
         return minimum
 
-    minimize = plan.minimize
-    monkeypatch.setattr(plan, "minimize", counting)
-    monkeypatch.setattr(plan, "time", SimpleNamespace(perf_counter=lambda: clock))
-    pace = plan.measure_pace(network, ms.Settings(**LAYERS))
-    assert astuple(pace) == pytest.approx((0.02, 1e-6, 0.02, 1e-6))
+    minimize = pace.minimize
+    monkeypatch.setattr(pace, "minimize", counting)
+    monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: clock))
+    found = pace.measure_pace(network, ms.Settings(**LAYERS))
+    assert astuple(found) == pytest.approx((0.02, 1e-6, 0.02, 1e-6))
     for border, side in (("zero", 100), ("reflect", 132)):
-        taken = pace.seconds((100, 100), border, shallow=False)
+        taken = found.seconds((100, 100), border, shallow=False)
         assert taken == pytest.approx(0.02 + side**2 * 1e-6)
 
 
 # ------------------------------------------------------------------------------------- the whole
 
 
-def test_a_plan(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan(
+    network: Network, random_image: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(plan, "available_memory", lambda: 2 * 10**9)
     monkeypatch.setattr(plan, "resident_memory", lambda: 10**9)
-    settings = ms.Settings(iterations=30)
-    made = plan.make(network, SIZES, [(240, 240)], settings, pace=PACE)
+    settings = ms.Settings(iterations=30, size=240, first_size=120)
+    job = ms.Job(
+        content=random_image(160, 240), styles=(random_image(240, 240),), settings=settings
+    )
+    run = prepare(job, network=network)
+    made = plan.make(run, PACE)
     assert made.sizes == tuple(SIZES)
-    assert made.iterations == (method.iterations(settings, SIZES, 0), 30)
-    assert made.memory == plan.memory_needed(network, SIZES, [(240, 240)], settings)
+    assert made.iterations == (settings.coarse_iterations, 30)
+    loaded = 160 * 240 + 240 * 240
+    needed = memory.memory_needed(network, SIZES, [(240, 240)], settings, loaded_pixels=loaded)
+    assert made.memory == needed
     assert made.available == 3 * 10**9
     assert made.seconds == seconds(network, 30, (240, 240))
     assert made.fits
     assert not replace(made, available=made.memory - 1).fits
     assert replace(made, available=None).fits
     monkeypatch.setattr(plan, "available_memory", lambda: None)
-    assert plan.make(network, SIZES, [], settings, pace=PACE).available is None
+    assert plan.make(run, PACE).available is None
 
 
 def test_a_plan_in_words() -> None:

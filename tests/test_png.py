@@ -12,9 +12,9 @@ from icc import DISPLAY_P3
 from PIL import Image, ImageCms, PngImagePlugin
 from pngs import chunk, png
 
-from minimalstyle import images
-from minimalstyle import png as chunks
 from minimalstyle.errors import ImageError, MinimalstyleWarning
+from minimalstyle.pictures import images
+from minimalstyle.pictures import png as chunks
 
 H, W = 18, 21
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6

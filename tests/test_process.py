@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,17 +14,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minimalstyle import cli, files
+from minimalstyle import files
+from minimalstyle.commands.console import Console
+from minimalstyle.commands.parser import parse
 from minimalstyle.errors import MinimalstyleWarning, OutputError
-from minimalstyle.optimize import State
-from minimalstyle.saved import SavedRun
+from minimalstyle.optimize.lbfgs import Evaluated, State
+from minimalstyle.records import checkpoint
+from minimalstyle.records.saved import SavedRun
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
 FAKE = """
 import sys
 import test_cli as t
-t.minimalstyle.stylize = t.FakeStylize({meanwhile})
+t.method.paint = t.FakePaint({meanwhile})
 sys.exit(t.cli.main())
 """
 
@@ -56,7 +60,7 @@ def pictures(tmp_path):
     ],
 )
 def test_two_dashes(words, content, styles):
-    args = cli._parse(words)
+    args = parse(words, Console("test", str))
     assert (args.content, args.styles) == (content, styles)
 
 
@@ -71,7 +75,7 @@ def test_unicode_in_an_ascii_locale(pictures):
 def test_names_made_of_long_ones_fit(tmp_path, stem):
     path = tmp_path / f"{stem}.png"
     path.touch()
-    for made in (files.free(path), files.beside(path, "compare"), files.beside(path, "0001")):
+    for made in (files.unused(path), files.beside(path, "compare"), files.beside(path, "0001")):
         assert 250 <= len(made.name.encode()) <= 255
         made.touch()
     assert len(list(tmp_path.iterdir())) == 4
@@ -141,12 +145,23 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
     objective = SimpleNamespace(terms={})
     state = State(np.zeros(3))
-    write = SavedRun(facts, [(1, 1)], tmp_path / "state", None).keep(1, objective, [])
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.warns(MinimalstyleWarning, match="without a new checkpoint: .*space") as caught:
-        write(state)
-        write(state)
+    evaluation = Evaluated(1.0, 1.0, np.zeros(3, np.float32))
+    run = SavedRun(facts, [(1, 1)], tmp_path / "state", None, every=0)
+    run.begin(1, np.zeros((1, 1, 3), np.float32), [])
+    hooks = run.hooks(1, objective)
+    with monkeypatch.context() as broken, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        broken.setattr(files.os, "fsync", full)
+        for _ in range(2):
+            hooks["on_evaluation"](evaluation)
+            hooks["on_state"](state)
     assert len(caught) == 1
+    assert caught[0].category is MinimalstyleWarning
+    assert "without a new checkpoint: " in str(caught[0].message)
+    assert "No space left on device" in str(caught[0].message)
+    hooks["on_state"](state)  # there is space again
+    hooks["on_evaluation"](evaluation)
+    assert len(list(checkpoint.sections(tmp_path / "state"))) == 2
 
 
 def test_a_run_to_resume_that_has_not_begun(pictures):
@@ -155,27 +170,39 @@ def test_a_run_to_resume_that_has_not_begun(pictures):
     assert b"state: no such file; a new run begins, and keeps its state there" in done.stderr
 
 
-MARKED = """
+MARK = """
 import sys
 said = []
 def hook(event, arguments):
-    if event == "import" and arguments[0] == "numpy" and not said:
+    if event == "import" and arguments[0] == "{module}" and not said:
         said.append(print(flush=True))
 sys.addaudithook(hook)
-from minimalstyle.cli import main
-sys.exit(main())
 """
+COMMAND = "import sys; from minimalstyle.commands.paint import main; sys.exit(main())"
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.1, 0.15, 0.3, 0.5, 0.8, 1.2, 1.8])
-def test_ctrl_c_at_any_moment(pictures, wait):
-    """While NumPy loads, then the other modules, the weights and the kernels."""
+@pytest.mark.parametrize(
+    ("way", "module", "wait"),
+    [
+        *(("command", "numpy", wait) for wait in (0.0, 0.1, 0.15, 0.3, 0.5, 0.8, 1.2, 1.8)),
+        ("command", "minimalstyle.errors", 0.0),
+        *(("module", "minimalstyle.errors", wait) for wait in (0.0, 0.03, 0.1, 0.2, 0.3)),
+    ],
+)
+def test_ctrl_c_at_any_moment(pictures, way, module, wait):
+    """From the first module of ours: while NumPy and others load, the weights and the kernels."""
+    (pictures / "sitecustomize.py").write_text(MARK.format(module=module))  # Python imports it
+    environment = {
+        **ENVIRONMENT,
+        "PYTHONPATH": os.pathsep.join([str(pictures), ENVIRONMENT["PYTHONPATH"]]),
+    }
     script = pictures / "minimalstyle"  # as an installed command
-    script.write_text(MARKED)
+    script.write_text(COMMAND)
+    command = [sys.executable, *([str(script)] if way == "command" else ["-m", "minimalstyle"])]
     words = ["a.png", "a.png", "--size", "512", "--enlarge", "--quiet"]
     with subprocess.Popen(
-        [sys.executable, str(script), *words],
-        cwd=pictures, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*command, *words],
+        cwd=pictures, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         process.stdout.readline()
         time.sleep(wait)
@@ -184,3 +211,37 @@ def test_ctrl_c_at_any_moment(pictures, wait):
     assert process.returncode == 130, err
     assert err.count(b"\n") <= 1
     assert b"Traceback" not in err
+
+
+LIMITED = """
+import resource, sys
+from minimalstyle import machine
+from minimalstyle.commands.paint import main
+limit = 75 * 10**7 + machine.ADDRESSES * machine.available_cores()
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(main())
+"""
+
+
+def test_all_that_fits_under_a_limit(content_file, style_file, tmp_path):
+    """As after `ulimit -v`: the size that was taken is also finished."""
+    pytest.importorskip("resource")
+    words = [
+        "--size",
+        "auto",
+        "--enlarge",
+        "--iterations",
+        "1",
+        "--coarse-iterations",
+        "1",
+        "-o",
+        "out.png",
+    ]
+    command = [sys.executable, "-c", LIMITED, str(content_file), str(style_file), *words]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as image:
+        assert f"size {max(image.size)}\n".encode() in done.stderr
+        assert 100 < max(image.size) < 2000  # the limit did count

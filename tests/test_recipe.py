@@ -14,8 +14,9 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 import minimalstyle as ms
-from minimalstyle import images, recipe
 from minimalstyle.errors import ImageError, UsageError
+from minimalstyle.pictures import images
+from minimalstyle.records import recipe
 
 SUFFIXES = [".png", ".jpg", ".webp", ".tif"]
 CONTENT, STYLE, WEIGHTS = (digit * 64 for digit in "abc")

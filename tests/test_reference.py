@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from minimalstyle import reference
 from minimalstyle.gradcheck import gradcheck
-from minimalstyle.layers import Conv, Relu
+from minimalstyle.network.layers import Conv, Relu
 
 SIZES = [(5, 7), (16, 17), (33, 18)]
 TOLERANCE = 1e-6

@@ -7,10 +7,10 @@ from conftest import off
 import minimalstyle as ms
 from minimalstyle import reference
 from minimalstyle.errors import UsageError
-from minimalstyle.layers import VGG
-from minimalstyle.network import Network
-from minimalstyle.optimize import minimize
-from minimalstyle.regions import Region, regions
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
+from minimalstyle.optimize.lbfgs import minimize
+from minimalstyle.painting.regions import Region, regions
 
 STYLE = {"relu1_1": 1.0, "relu2_1": 3.0}
 NAMED = {"black": (0, 0, 0), "red": (1, 0, 0), "cyan": (0, 1, 1), "white": (1, 1, 1)}

@@ -1,9 +1,13 @@
 """Runs that stop in the middle: killed, interrupted, or with values that are not finite."""
 
+import pickle
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +16,8 @@ from PIL import Image
 
 import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
-from minimalstyle.objective import Objective
-from minimalstyle.optimize import State, minimize
+from minimalstyle.loss.objective import Objective
+from minimalstyle.optimize.lbfgs import Evaluated, State, minimize
 
 
 @pytest.fixture
@@ -38,6 +42,50 @@ def test_from_any_state_to_the_same_image(bowl):
         rest = minimize(function, start, 70, segment=30, state=state)
         assert rest.image.tobytes() == whole.image.tobytes()
         assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
+
+
+@pytest.mark.parametrize("bad", [(), (12, 28, 47), (9, 10)])
+def test_evaluations_replayed_from_any_of_them(bad, bowl):
+    """A run that goes on after each evaluation: nothing before it is computed again."""
+    function, start = bowl
+    course: list[State | Evaluated] = []
+    calls, told = [], []
+
+    def counted(image):
+        calls.append(image)
+        loss, gradient = function(image)
+        return (np.nan if len(calls) in bad else loss), gradient
+
+    def run(**where):
+        return minimize(
+            counted, start, 45, segment=20, on_state=course.append, on_evaluation=course.append,
+            **where,
+        )  # fmt: skip
+
+    whole = run()
+    assert whole.restarts == len(bad)  # the last case ends at two in a row
+    all_calls, all_course = list(calls), list(course)
+    for stop in range(1, len(all_course)):
+        before = all_course[:stop]
+        known = sum(isinstance(one, Evaluated) for one in before)
+        states = [n for n, one in enumerate(before) if isinstance(one, State)]
+        replay = before[states[-1] + 1 :] if states else before
+        told.append([])
+        calls[:], course[:] = all_calls[:known], []
+        rest = run(
+            state=before[states[-1]] if states else None, replay=replay,
+            on_iterate=lambda *news: told[-1].append(news[0]),
+        )  # fmt: skip
+        assert rest.image.tobytes() == whole.image.tobytes()
+        assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
+        assert (rest.restarts, rest.stopped) == (whole.restarts, whole.stopped)
+        assert len(calls) == len(all_calls)
+        for new, old in zip(course, all_course[stop:], strict=True):
+            assert pickle.dumps(new) == pickle.dumps(old)
+    # What went before the last evaluation was told then.
+    assert told[0] == list(range(1, whole.iterations + 1))
+    for one, next_one in pairwise(told):
+        assert next_one in (one, one[1:])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -147,6 +195,55 @@ def test_killed_and_continued(content_file, style_file, tmp_path):
 def pixels(path: Path) -> bytes:
     with Image.open(path) as image:
         return image.tobytes()
+
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+def kill_until_done(command: list[str], kills: int, moments: random.Random, longest: float) -> dict:
+    """Start one command again and again, and end it at random moments, so many times at most.
+
+    How often it ended how: minus the signal, 128 and the signal, or 0 when it was faster.
+    """
+    ends = Counter()
+    while kills > 0:
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            try:
+                _, err = process.communicate(timeout=moments.uniform(0, longest))
+            except subprocess.TimeoutExpired:
+                process.send_signal(moments.choice(SIGNALS))
+                kills -= 1
+                _, err = process.communicate(timeout=60)
+        ends[process.returncode] += 1
+        if b"KeyboardInterrupt" in err and b"minimalstyle/" not in err:
+            continue  # Python itself, while it started
+        assert process.returncode in (0, -9, -15, 130, 143), err
+        assert err.count(b"\n") <= 1, err  # "interrupted", or nothing
+        if process.returncode == 0:
+            break
+    return ends
+
+
+def test_one_command_until_it_is_done(content_file, style_file, tmp_path):
+    """Killed, told to end, interrupted at any moment: the file is that of the run alone."""
+    common = [sys.executable, "-m", "minimalstyle", str(content_file), str(style_file), "--quiet"]
+    common += ["--size", "48", "--iterations", "60", "--report", str(tmp_path / "report.json")]
+    whole, output = tmp_path / "whole.png", tmp_path / "out.png"
+    begun = time.monotonic()
+    subprocess.run([*common, "-o", whole, "--checkpoint", tmp_path / "kept"], check=True)
+    longest = time.monotonic() - begun
+    (tmp_path / "report.json").unlink()
+    command = [*common, "-o", output, "--resume", tmp_path / "state", "--checkpoint-every", "0.01"]
+    kill_until_done(command, 4, random.Random(0), longest)
+    for _ in range(2):  # to the end, and once more
+        subprocess.run(command, check=True)
+        assert output.read_bytes() == whole.read_bytes()  # the recipe as well
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"whole.png", "kept", "out.png", "state", "report.json"}
+    output.write_bytes(b"of somebody else")
+    refused = subprocess.run(command, capture_output=True, check=False)
+    assert refused.returncode == 2
+    assert b"out.png: exists; --force overwrites it" in refused.stderr
 
 
 def test_killed_before_the_first_state(content_file, style_file, tmp_path):

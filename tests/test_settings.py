@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.method import Result
+from minimalstyle.painting.result import Result
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minimalstyle as ms
-from minimalstyle import blas, images
+from minimalstyle import blas
 from minimalstyle.blas import one_blas_thread
 from minimalstyle.errors import MinimalstyleWarning
+from minimalstyle.pictures import images
 from minimalstyle.shared import Shared
 
 

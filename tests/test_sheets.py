@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minimalstyle.sheets import contact_sheet, side_by_side
+from minimalstyle.pictures.sheets import contact_sheet, side_by_side
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 160, 0), (0, 0, 220)
 

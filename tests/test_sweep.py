@@ -1,5 +1,6 @@
 """Sweeps with a method that only pretends, and one with the true one."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -14,26 +15,32 @@ import pytest
 from PIL import Image
 
 import minimalstyle
-from minimalstyle import sweep
+from minimalstyle.commands import sweep
 from minimalstyle.errors import ImageError, MinimalstyleWarning
-from minimalstyle.settings import Settings
+from minimalstyle.painting import method
+from minimalstyle.settings.settings import Settings
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 CASTLE, PARK, WAVES, NIGHT = (180, 20, 20), (20, 150, 20), (20, 20, 200), (150, 20, 150)
 PAIR = "--contents castle.png --styles waves.png"
 
 
-class FakeStylize:
-    """Stands for `minimalstyle.stylize`: the n-th picture is grey, of level 10 n."""
+class FakePaint:
+    """Stands for `method.paint`: the n-th picture is grey, of level 10 n."""
 
     def __init__(self):
         self.calls = []
         self.meanwhile = lambda n: None  # called with n, from 1
 
-    def __call__(self, content, style, *, weights, on_note, callback, **settings):
-        assert weights == "network"
-        self.calls.append((content, style, settings))
-        on_note("compiling kernels")
+    def __call__(self, run, callback):
+        assert run.network == "network"
+        names = {
+            hashlib.sha256(path.read_bytes()).hexdigest(): path.name
+            for path in Path().glob("*.png")
+        }
+        pictures = run.opened.content, *run.opened.styles
+        self.calls.append((*(names[one.sha256] for one in pictures), run.settings))
+        run.note("compiling kernels")
         self.meanwhile(len(self.calls))
         image = np.full((20, 30, 3), 10 * len(self.calls), np.uint8)
         return types.SimpleNamespace(image=image, report={})
@@ -57,9 +64,9 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fake(here, monkeypatch):
-    fake = FakeStylize()
+    fake = FakePaint()
     fake.loaded = []
-    monkeypatch.setitem(vars(minimalstyle), "stylize", fake)
+    monkeypatch.setattr(method, "paint", fake)
     monkeypatch.setitem(
         vars(minimalstyle), "load_network", lambda: fake.loaded.append(1) or "network"
     )
@@ -106,7 +113,7 @@ WHITE = grey(255)
 def test_contents_and_styles(fake, capsys):
     command = "--contents castle.png park.png --styles waves.png night.png castle.png -o a.png"
     assert run(f"{command} --size 48 --iterations 7") == 0
-    settings = {"size": 48, "iterations": 7}
+    settings = Settings(size=48, iterations=7)
     assert fake.calls == [
         (content, style, settings)
         for content in ("castle.png", "park.png")
@@ -135,8 +142,7 @@ def test_contents_and_styles(fake, capsys):
 def test_one_setting(fake, capsys):
     assert run(f"{PAIR} --vary style-weight=5,20,8e1 --size 48 -o a.png") == 0
     assert [call[2] for call in fake.calls] == [
-        {"size": 48, "iterations": Settings().iterations, "style_weight": value}
-        for value in (5, 20, 80)
+        Settings(size=48, style_weight=value) for value in (5, 20, 80)
     ]
     assert {call[:2] for call in fake.calls} == {("castle.png", "waves.png")}
     assert grid("a.png", 5, 1) == [[CASTLE, WAVES, grey(10), grey(20), grey(30)]]
@@ -145,7 +151,7 @@ def test_one_setting(fake, capsys):
 
 def test_two_settings(fake, capsys):
     assert run(f"{PAIR} --vary pooling=max,none --vary tv_weight=0,2.5 --size 48 -o a.png") == 0
-    assert [(call[2]["pooling"], call[2]["tv_weight"]) for call in fake.calls] == [
+    assert [(call[2].pooling, call[2].tv_weight) for call in fake.calls] == [
         ("max", 0),
         ("max", 2.5),
         (None, 0),
@@ -162,8 +168,8 @@ def test_sizes_side_by_side(fake):
     """A varied setting wins over its option; cells have room for the largest."""
     assert run(f"{PAIR} --vary size=24,96 --vary iterations=3 --iterations 9 -o a.png") == 0
     assert [call[2] for call in fake.calls] == [
-        {"size": 24, "iterations": 3},
-        {"size": 96, "iterations": 3},
+        Settings(size=24, iterations=3),
+        Settings(size=96, iterations=3),
     ]
     cells = grid("a.png", 3, 2, cell=(96, 64))[0]
     assert cells[0] == CASTLE
@@ -183,9 +189,10 @@ def test_sizes_side_by_side(fake):
     ],
 )
 def test_values_have_the_type_of_the_setting(fake, given, values):
+    Path("5").write_bytes(Path("park.png").read_bytes())
     assert sweep.main([*PAIR.split(), "--vary", given, "--size", "32", "-o", "a.png"]) == 0
     name = given.partition("=")[0].replace("-", "_")
-    found = [call[2][name] for call in fake.calls]
+    found = [getattr(call[2], name) for call in fake.calls]
     assert found == values
     assert [type(one) for one in found] == [type(one) for one in values]
 
@@ -197,7 +204,7 @@ def test_every_number_word_and_switch_can_be_varied(fake):
         if isinstance(value, (bool, int, float, str)):
             name = field.name.replace("_", "-")
             assert run(f"{PAIR} --size 32 --vary {name}={value} -o a.png --force") == 0
-            assert fake.calls[-1][2][field.name] == value
+            assert getattr(fake.calls[-1][2], field.name) == value
 
 
 # --- What can go wrong --------------------------------------------------------------------------
@@ -320,7 +327,7 @@ def test_interrupted(fake, capsys):
 def test_interrupted_before_the_first(here):
     before = listing()
     code = (
-        "import sys, test_sweep as t; fake = t.minimalstyle.stylize = t.FakeStylize(); "
+        "import sys, test_sweep as t; fake = t.method.paint = t.FakePaint(); "
         "t.minimalstyle.load_network = lambda: 'network'; "
         "fake.meanwhile = lambda n: t.signal.raise_signal(t.signal.SIGTERM); "
         "sys.exit(t.sweep.main())"

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from tiffs import differences, tiff
 
-from minimalstyle import images
 from minimalstyle.errors import ImageError, MinimalstyleWarning
+from minimalstyle.pictures import images
 
 H, W = 18, 21
 WHITE_IS_ZERO, GREY, RGB, PALETTE, CMYK = 0, 1, 2, 3, 5

@@ -7,10 +7,11 @@ from conftest import off
 from threadpoolctl import threadpool_limits
 
 import minimalstyle as ms
-from minimalstyle import losses, reference
-from minimalstyle.layers import VGG
-from minimalstyle.network import Network
-from minimalstyle.regions import Region
+from minimalstyle import reference
+from minimalstyle.loss import terms as losses
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
+from minimalstyle.painting.regions import Region
 
 
 @pytest.fixture
@@ -151,3 +152,28 @@ def test_values_that_are_not_finite():
         assert np.isnan(losses.wasserstein_loss_of_few(broken, target)[0])
         with pytest.raises(ms.WeightsError, match="too large"):
             losses.gaussian(mean, broken)
+
+
+def test_objective_is_the_references(scene, monkeypatch):
+    """The default loss of a run, with all of the covariance."""
+    monkeypatch.setattr(losses, "_KEPT", 1.0)
+    monkeypatch.setattr(losses, "SMOOTH", 1e-6)
+    network, image, arguments = scene
+    arguments |= {"styles": arguments["styles"][:1], "style_layers": {"relu1_1": 1.0, "pool1": 3.0}}
+    weights = {"content_weight": 1.0, "style_weight": 7.5, "tv_weight": 8.0}
+    loss, gradient = ms.Objective(network, **arguments, **weights)(image)
+    layers = network.vgg.layers
+    style, _ = reference.forward(layers, arguments["styles"][0], arguments["style_layers"])
+    expected, expected_gradient = reference.objective(
+        layers,
+        image,
+        reference.forward(layers, arguments["content"], ["relu2_1"])[0],
+        {name: statistics(F) for name, F in style.items()},
+        content_weights={"relu2_1": 1.0},
+        style_weights={"relu1_1": 0.25, "pool1": 0.75},
+        alpha=1.0,
+        beta=7.5,
+        gamma=8.0,
+    )
+    assert loss == pytest.approx(expected, rel=1e-3)
+    assert off(gradient, expected_gradient) < 1e-2

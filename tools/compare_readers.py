@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps
 
-from minimalstyle import images
 from minimalstyle.errors import ImageError
 from minimalstyle.files import one_line
-from minimalstyle.profiles import srgb_bytes
+from minimalstyle.pictures import images
+from minimalstyle.pictures.profiles import srgb_bytes
 
 SUFFIXES = {
     ".avif", ".bmp", ".dng", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",

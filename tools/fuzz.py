@@ -33,11 +33,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from minimalstyle import checkpoint, images, profiles
 from minimalstyle.errors import CheckpointError, ImageError, WeightsError
-from minimalstyle.layers import Conv
-from minimalstyle.onnx_io import load_vgg
-from minimalstyle.sixteen_bits import encode_png, encode_tiff
+from minimalstyle.network.layers import Conv
+from minimalstyle.network.onnx_io import load_vgg
+from minimalstyle.pictures import images, profiles
+from minimalstyle.pictures.sixteen_bits import encode_png, encode_tiff
+from minimalstyle.records import checkpoint
+from minimalstyle.records.outputs import digests_in
 
 NUMBERS = (0, 1, 2, 3, 15, 16, 127, 128, 255, 256, 4096, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 SECRET = "secret.bin"  # beside the folder of the case: nobody may open it
@@ -432,8 +434,11 @@ def checkpoint_seeds() -> list[bytes]:
         path = Path(folder) / "a"
         checkpoint.write(path, {"settings": {"size": 512}, "sizes": [[3, 4]], "loss": 0.5}, arrays)
         first = path.read_bytes()
-        checkpoint.write(path, {"deep": [[[[]]]], "text": "Zoë"}, {"a": np.zeros(0, np.float32)})
-        return [first, path.read_bytes()]
+        end = checkpoint.write(path, {"deep": [[[[]]]], "text": "Zoë"}, {"a": np.zeros(0, "f")})
+        second = path.read_bytes()
+        end = checkpoint.append(path, end, {"terms": {"tv": 0.5}}, {"values": np.ones((1, 2))})
+        checkpoint.append(path, end, {"outputs": {"a.png": ["0" * 64]}}, {})
+        return [first, second, path.read_bytes()]
 
 
 def mutate_checkpoint(rng: random.Random, seeds: list[bytes]) -> bytes:
@@ -444,9 +449,12 @@ def mutate_checkpoint(rng: random.Random, seeds: list[bytes]) -> bytes:
 
 
 def read_checkpoint(path: Path) -> None:
-    facts, arrays = checkpoint.read(path)
-    assert isinstance(facts, dict), type(facts)
-    assert sum(array.nbytes for array in arrays.values()) <= path.stat().st_size
+    size = 0
+    for facts, arrays, end in checkpoint.sections(path):
+        assert isinstance(facts, dict), type(facts)
+        size += sum(array.nbytes for array in arrays.values())
+        assert size <= end <= path.stat().st_size
+    digests_in(path)
 
 
 # --- The loop -----------------------------------------------------------------------------------

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from minimalstyle import load_network, method, stylize
-from minimalstyle.images import save
-from minimalstyle.sheets import contact_sheet
+from minimalstyle import load_network, stylize
+from minimalstyle.painting import method, schedule
+from minimalstyle.painting.inputs import Inputs
+from minimalstyle.pictures.images import Size, resize, save
+from minimalstyle.pictures.sheets import contact_sheet
+from minimalstyle.settings.settings import SETTINGS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CASTLE, NIGHT = EXAMPLES / "neuschwanstein.jpg", EXAMPLES / "starry_night.jpg"
@@ -36,17 +39,18 @@ LAST = {name: 1.0 if name >= "relu4" else 0.1 for name in BEFORE["style_layers"]
 @contextmanager
 def constant(name: str, value: Any) -> Iterator[None]:
     """A constant of the method with another value."""
-    before = getattr(method, name)
-    setattr(method, name, value)
+    (home,) = (place for place in (schedule, method, Inputs) if hasattr(place, name))
+    before = getattr(home, name)
+    setattr(home, name, value)
     try:
         yield
     finally:
-        setattr(method, name, before)
+        setattr(home, name, before)
 
 
-def no_median(size: tuple[int, int], start: Any, settings: Any) -> np.ndarray:
+def no_median(inputs: Inputs, size: Size) -> np.ndarray:
     """The start image with all of its detail."""
-    return method.images.resize(start.rgb, *size)
+    return resize(inputs.start, *size)
 
 
 Pair = tuple[Any, Any]
@@ -62,7 +66,7 @@ class Studio:
     def paint(self, pair: Pair, size: int, **given: Any) -> np.ndarray:
         """One picture; what is no setting is a constant of the method."""
         for name, value in given.items():
-            if name.startswith("_") or name.isupper():
+            if name not in SETTINGS:
                 others = {other: one for other, one in given.items() if other != name}
                 with constant(name, value):
                     return self.paint(pair, size, **others)
@@ -150,7 +154,7 @@ def figures(studio: Studio, photographs: list[Path], paintings: list[Path]) -> d
         "start": lambda: studio.sheet(
             "start",
             castle,
-            {"median of 3x3": {}, "the photograph itself": {"_start_at": no_median}},
+            {"median of 3x3": {}, "the photograph itself": {"start_at": no_median}},
             512,
             (0.35, 0.55, 0.3),
         ),
@@ -159,7 +163,7 @@ def figures(studio: Studio, photographs: list[Path], paintings: list[Path]) -> d
             castle,
             {
                 "cosine coefficients": {},
-                "pixels": {"_COARSE_EXPONENT": 0.0, "_PAINTED_EXPONENT": 0.0, "FREE": 1.0},
+                "pixels": {"_COARSE_EXPONENT": 0.0, "_PAINTED_EXPONENT": 0.0, "MOVING": 1.0},
             },
             512,
             sky,

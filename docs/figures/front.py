@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle import images
+from minimalstyle.pictures import images
 
 ROOT = Path(__file__).resolve().parents[2]
 

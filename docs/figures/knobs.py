@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minimalstyle import load_network, stylize
-from minimalstyle.images import load, save
-from minimalstyle.method import reconstruct, texture
-from minimalstyle.sheets import contact_sheet
+from minimalstyle.painting.functions import reconstruct, texture
+from minimalstyle.pictures.images import load, save
+from minimalstyle.pictures.sheets import contact_sheet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CASTLE = EXAMPLES / "neuschwanstein.jpg"

@@ -7,12 +7,14 @@ whatever cannot be written is left out.
 """
 
 import os
+import pkgutil
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,22 @@ def _version() -> str:
     """Of the kernels: a digest of all that they are made from, the package's version included."""
     made_by = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
     digest = sha256(repr(made_by).encode())
-    for path in sorted([*_HERE.glob("*.py"), _HERE.parent / "__init__.py"]):
-        digest.update(path.name.encode() + path.read_bytes())
+    here = __package__
+    names = [f"{here}.{module.name}" for module in pkgutil.iter_modules(sys.modules[here].__path__)]
+    for name in (here.rpartition(".")[0], here, *sorted(names)):
+        digest.update(name.encode() + _contents(name))
     return digest.hexdigest()[:16]
+
+
+def _contents(name: str) -> bytes:
+    """Of a module's file, in a folder or an archive."""
+    found: Any = find_spec(name)
+    try:
+        contents: bytes = found.loader.get_data(found.origin)
+    except OSError:  # a frozen program, such as PyInstaller's, holds all modules itself
+        program = os.stat(sys.executable)
+        return repr((program.st_size, program.st_mtime_ns)).encode()
+    return contents
 
 
 def _places() -> list[Path]:
@@ -71,7 +86,7 @@ def _remove_others(place: Path) -> None:
 
 def is_covered(function: Callable[..., Any]) -> bool:
     """Whether a change of `function` changes the version."""
-    return Path(function.__code__.co_filename).resolve().parent == _HERE
+    return function.__module__.rpartition(".")[0] == __package__
 
 
 class KernelCache(caching.NullCache):

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._types import Float32
 from .jit import kernel
-from .maps import Floats, aligned, padded_channels
+from .maps import aligned, padded_channels
 from .product import COLUMNS, ROWS, multiply_panel
 from .simd import LANES, address, load, store, where_greater, zero
 
@@ -24,14 +25,14 @@ _STRIP = 8 * ROWS  # pixels whose products stay in the first-level cache
 class FirstLayer(NamedTuple):
     """`x = A rgb + a`, then a 3x3 convolution of x with 3 input channels."""
 
-    colour: Floats  # A', (3, 3): from RGB to the values the network was trained on
-    offset: Floats  # a, (3,)
-    filters: Floats  # (27, C) in panels of COLUMNS output channels
-    transposed: Floats  # (C, 27) in panels of COLUMNS inputs, the last ones filled up with zeros
-    bias: Floats  # (C,)
+    colour: Float32  # A', (3, 3): from RGB to the values the network was trained on
+    offset: Float32  # a, (3,)
+    filters: Float32  # (27, C) in panels of COLUMNS output channels
+    transposed: Float32  # (C, 27) in panels of COLUMNS inputs, the last ones filled up with zeros
+    bias: Float32  # (C,)
 
 
-def first_layer(colour: Floats, offset: Floats, weight: Floats, bias: Floats) -> FirstLayer:
+def first_layer(colour: Float32, offset: Float32, weight: Float32, bias: Float32) -> FirstLayer:
     """Pack the weights: `colour` (3, 3), `offset` (3,), `weight` (3, 3, 3, C), `bias` (C,)."""
     channels = padded_channels(weight.shape[3])
     flat = np.zeros((TAPS, channels), np.float32)
@@ -49,14 +50,14 @@ def first_layer(colour: Floats, offset: Floats, weight: Floats, bias: Floats) ->
     )
 
 
-def _panels(matrix: Floats) -> Floats:
+def _panels(matrix: Float32) -> Float32:
     rows = len(matrix)
     packed = aligned(matrix.size)
     packed.reshape(-1, rows, COLUMNS)[...] = matrix.reshape(rows, -1, COLUMNS).transpose(1, 0, 2)
     return packed
 
 
-def scratch(width: int, channels: int) -> Floats:
+def scratch(width: int, channels: int) -> Float32:
     """Memory of one thread."""
     backward = (ROW_BLOCK + 2) * (width + ROWS) * padded_channels(TAPS)
     forward = _STRIP * (TAPS + channels)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._types import Float32
 from .product import COLUMNS, ROWS
 
 __all__ = [
@@ -17,7 +18,6 @@ __all__ = [
     "size",
 ]
 
-Floats = npt.NDArray[np.float32]
 
 _ALIGNMENT = 64  # a cache line
 
@@ -30,7 +30,7 @@ class Map(NamedTuple):
     `data[(y + 1) * pitch + (x + 1) * channels]`.
     """
 
-    data: Floats
+    data: Float32
     height: int
     width: int
     channels: int
@@ -60,7 +60,7 @@ def aligned(length: int, dtype: type = np.float32) -> npt.NDArray:
     return raw[start : start + length * item].view(dtype)
 
 
-def empty(height: int, width: int, channels: int, memory: Floats | None = None) -> Map:
+def empty(height: int, width: int, channels: int, memory: Float32 | None = None) -> Map:
     """A map in fresh memory, all zeros, or in the given `memory`, whose border is cleared."""
     pitch = _pixels(width) * channels
     length = size(height, width, channels)
@@ -71,7 +71,7 @@ def empty(height: int, width: int, channels: int, memory: Floats | None = None) 
     return feature_map
 
 
-def _grid(feature_map: Map) -> Floats:
+def _grid(feature_map: Map) -> Float32:
     rows, columns = _pixels(feature_map.height), _pixels(feature_map.width)
     values = rows * columns * feature_map.channels
     return feature_map.data[:values].reshape(rows, columns, feature_map.channels)
@@ -100,6 +100,6 @@ def replicate_edge(feature_map: Map) -> None:
     )
 
 
-def inside(feature_map: Map) -> Floats:
+def inside(feature_map: Map) -> Float32:
     """View of the pixels, (height, width, channels)."""
     return _grid(feature_map)[1 : feature_map.height + 1, 1 : feature_map.width + 1]

@@ -6,6 +6,8 @@ with these types. It is the one place of the engine that speaks to LLVM.
 Other CPUs need nothing else: LLVM splits or joins registers where `LANES` does not fit.
 
 In a kernel: `store(y, j, 2.0 * load(x, i) + load(x, j))`.
+
+Long: one operation of a register or block after the other.
 """
 
 import operator

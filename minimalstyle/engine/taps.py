@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._types import Float32
 from .jit import helper, kernel
-from .maps import Floats, Map, aligned, inside
+from .maps import Map, aligned, inside
 from .product import COLUMNS, ROWS, multiply, multiply_panel
 from .simd import LANES, address, load, store, where_greater, zero
 from .threads import Threads
@@ -20,9 +21,9 @@ __all__ = [
     "Tap",
     "add_weighted_gradient",
     "affine_gradient",
+    "make_tap",
     "moments",
     "squared_distance",
-    "tap",
     "tap_gradient",
     "weighted_moments",
 ]
@@ -41,16 +42,16 @@ class Tap(NamedTuple):
     of P and D, maps of the same shape as F, or empty.
     """
 
-    matrix: Floats
-    shift: Floats
-    target: Floats
+    matrix: Float32
+    shift: Float32
+    target: Float32
     factor: float
-    added: Floats
+    added: Float32
 
 
-def tap(
-    matrix: Floats | None = None,
-    shift: Floats | None = None,
+def make_tap(
+    matrix: Float32 | None = None,
+    shift: Float32 | None = None,
     target: Map | None = None,
     factor: float = 0.0,
     added: Map | None = None,
@@ -84,8 +85,8 @@ class _Sums(NamedTuple):
     chunks: int
     groups: int
     rows: int  # of the second moment in a group
-    mean: Floats  # [chunk, channel]
-    second: Floats  # [chunk, row, column]; only columns from the diagonal on are computed
+    mean: Float32  # [chunk, channel]
+    second: Float32  # [chunk, row, column]; only columns from the diagonal on are computed
 
 
 def _sums(f: Map) -> _Sums:
@@ -153,7 +154,7 @@ def _finish_moments(block, f, sums, mean, second):
             second[row, column] = total / positions
 
 
-def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
+def moments(f: Map, threads: Threads) -> tuple[Float32, Float32]:
     """Mean F'1 / N and second moment F'F / N (the Gram matrix) of a map.
 
     Returns
@@ -170,8 +171,8 @@ def moments(f: Map, threads: Threads) -> tuple[Floats, Floats]:
 
 
 def weighted_moments(
-    f: Map, weight: Floats, scaled: Map, threads: Threads
-) -> tuple[Floats, Floats]:
+    f: Map, weight: Float32, scaled: Map, threads: Threads
+) -> tuple[Float32, Float32]:
     """Mean and second moment `(wF)'(wF) / sum w^2` of a map whose pixels have the weights w.
 
     Parameters
@@ -193,21 +194,26 @@ def weighted_moments(
 
 
 def add_weighted_gradient(
-    scaled: Map,
-    weight: Floats,
-    matrix: Floats,
-    shift: Floats | None,
+    f: Map,
+    weight: Float32,
+    matrix: Float32,
+    shift: Float32 | None,
     accumulate: bool,
+    scaled: Map,
     gradient: Map,
     threads: Threads,
 ) -> None:
-    """`w^2 (F S + b)`, added to `gradient` with `accumulate`; wF in `scaled` is overwritten."""
-    rows = [aligned((scaled.width + ROWS) * scaled.channels) for _ in range(threads.number)]
-    product = tap(matrix)
-    threads.run(tap_gradient, scaled.height, scaled, product, False, False, scaled, scratch=rows)
+    """`w^2 (F S + b)`, added to `gradient` with `accumulate`; `scaled` is memory of the shape of f.
+
+    That is the gradient of what depends on `weighted_moments`.
+    """
+    rows = [aligned((f.width + ROWS) * f.channels) for _ in range(threads.number)]
+    product = make_tap(matrix)
+    threads.run(scale_pixels, f.height, f, weight, False, scaled)
+    threads.run(tap_gradient, f.height, scaled, product, False, False, scaled, scratch=rows)
     if shift is not None:
         inside(scaled)[...] += weight[:, :, None] * shift
-    threads.run(scale_pixels, scaled.height, scaled, weight, accumulate, gradient)
+    threads.run(scale_pixels, f.height, scaled, weight, accumulate, gradient)
 
 
 # ----------------------------------------------------------------------------------- distance

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .._types import Float32
 from .jit import kernel
-from .maps import Floats
 from .threads import Threads
 
 __all__ = ["total_variation"]
@@ -38,7 +38,7 @@ def _add_variation(block, image, factor, sums, gradient):
     sums[block] = total
 
 
-def total_variation(image: Floats, weight: float, gradient: Floats, threads: Threads) -> float:
+def total_variation(image: Float32, weight: float, gradient: Float32, threads: Threads) -> float:
     """Mean squared difference of neighbouring values; adds `weight` times its gradient.
 
     Parameters

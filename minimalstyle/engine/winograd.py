@@ -1,4 +1,5 @@
-"""3x3 convolution by Winograd's F(m x m, 3x3), forward and backward, with what follows it fused in.
+"""3x3 convolutionfrom .._types import Float32
+ by Winograd's F(m x m, 3x3), forward and backward, with what follows it fused in.
 
 A tile of outputs is `A^T [(G g G^T) * (B^T d B)] A` for a filter g and the inputs d (`transforms`).
 Summed over the input channels, the product becomes a small matrix product for each of the
@@ -8,13 +9,16 @@ fifth for m = 6. The backward pass is the same with flipped and transposed filte
 Each kernel does a unit of that work (`tiles`): it multiplies transformed inputs (V) with
 transformed filters (U), transforms the products (M) back, and finishes the values while they are
 still in the cache.
+
+Long: one algorithm, whose kernels share their steps.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from .._types import Float32
 from .jit import helper, inlined, kernel
-from .maps import Floats, aligned
+from .maps import aligned
 from .pooling import max_window, mean_window
 from .product import COLUMNS, ROWS, multiply, multiply_panel
 from .simd import LANES, address, load, prefetch_grid, store, where_greater, zero
@@ -34,12 +38,12 @@ class Filters(NamedTuple):
     `data[((panel * inputs + c) * 9 + 3 * row + column) * COLUMNS + j]`.
     """
 
-    data: Floats
+    data: Float32
     inputs: int
     outputs: int
 
 
-def filters(weight: Floats) -> Filters:
+def filters(weight: Float32) -> Filters:
     """Prepare filters, (3, 3, inputs, outputs) with the channels filled up to whole panels."""
     inputs, outputs = weight.shape[2:]
     plain = Filters(aligned(weight.size), inputs, outputs)
@@ -81,12 +85,12 @@ def _transform_filters(filters, panel, first, inputs, tile, top, rows, u, plane)
 class Scratch(NamedTuple):
     """Memory of one thread for its unit of work, and what all threads share."""
 
-    planes: Floats  # V and M, or U and M of a wide convolution: frequency, tile, channel
-    shared: Floats  # V of a group of tiles of a wide convolution
-    rows: Floats  # a tile between the two passes of a transform
-    tile: Floats  # of one vector of channels: its outputs, or inputs that were pooled
-    features: Floats  # of up to `_TAPPED` pixels of whole tiles
-    gradient: Floats  # of a tap there
+    planes: Float32  # V and M, or U and M of a wide convolution: frequency, tile, channel
+    shared: Float32  # V of a group of tiles of a wide convolution
+    rows: Float32  # a tile between the two passes of a transform
+    tile: Float32  # of one vector of channels: its outputs, or inputs that were pooled
+    features: Float32  # of up to `_TAPPED` pixels of whole tiles
+    gradient: Float32  # of a tap there
 
 
 _PADDING = 16  # floats between frequencies, so that they do not compete for the same cache lines

@@ -91,6 +91,9 @@ def gradcheck(
     minimum all derivatives vanish and only rounding is left to compare. At a kink (a ReLU at
     zero, a tie in a max pool) there is no derivative to compare: move x away.
 
+    A function that is wrong together with its gradient passes, such as a Gram matrix without 1 / N
+    in both. Whether f is the right function is for a value from elsewhere to say.
+
     Examples
     --------
     >>> import numpy as np

@@ -1,13 +1,14 @@
 """What the gradient check runs on: each layer and loss, and a tiny network, with random numbers."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from minimalstyle import reference
-from minimalstyle.layers import Conv, Layer, Pool, Relu
+from minimalstyle.network.layers import Conv, Layer, Pool, Relu
+from minimalstyle.settings.settings import Pooling
 
 __all__ = ["Case", "cases", "tiny_vgg"]
 
@@ -24,7 +25,7 @@ class Case(NamedTuple):
 def tiny_vgg(
     blocks: Sequence[Sequence[int]] = ((5, 7), (6,)),
     *,
-    pooling: Literal["max", "average"] = "max",
+    pooling: Pooling = "max",
     seed: int = 0,
 ) -> tuple[Layer, ...]:
     """Make a chain of layers like a VGG's, named like them, with random weights.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minimalstyle.layers import Layer
+from minimalstyle.network.layers import Layer
 
 
 def window(layers: Sequence[Layer], name: str, row: int, column: int) -> tuple[int, int, int, int]:

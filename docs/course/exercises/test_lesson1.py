@@ -6,7 +6,7 @@ import pytest
 from checks import same
 
 from minimalstyle import Objective, load_network
-from minimalstyle.optimize import minimize
+from minimalstyle.optimize.lbfgs import minimize
 
 STYLE_LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 

@@ -6,7 +6,7 @@ import pytest
 from checks import same
 
 from minimalstyle import load_network, reference
-from minimalstyle.layers import Conv, Pool, Relu
+from minimalstyle.network.layers import Conv, Pool, Relu
 
 
 def positive_chain():

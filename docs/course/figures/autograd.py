@@ -8,9 +8,8 @@ The page gets its outputs, and data/autograd.json the numbers that the tests com
 import hashlib
 import json
 import os
-import re
 
-from common import COURSE, ROOT, blocks, run_page
+from common import COURSE, ROOT, blocks, put_outputs, run_page
 
 PAGE = COURSE / "why-not-pytorch.md"
 DATA = COURSE / "data" / "autograd.json"
@@ -26,15 +25,7 @@ def code_hash() -> str:
 if __name__ == "__main__":
     os.chdir(ROOT)
     names, outputs = run_page(PAGE)
-    printed = iter(each for _, each, _ in outputs)
-    text = PAGE.read_text(encoding="utf-8")
-    text = re.sub(
-        r"^```text\n.*?^```$",
-        lambda _: f"```text\n{next(printed)}```",
-        text,
-        flags=re.MULTILINE | re.DOTALL,
-    )
-    PAGE.write_text(text, encoding="utf-8")
+    put_outputs(PAGE, [printed for _, printed, _ in outputs])
     kept = {
         "code": code_hash(),
         "torch": names["torch"].__version__,

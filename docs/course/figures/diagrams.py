@@ -5,8 +5,8 @@ from html import escape
 from pathlib import Path
 
 from minimalstyle import load_network
-from minimalstyle.layers import Conv, Pool
-from minimalstyle.settings import Settings
+from minimalstyle.network.layers import Conv, Pool
+from minimalstyle.settings.settings import Settings
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 INK, PAPER, STYLE, CONTENT, FAINT = "#1b2b4b", "#ffffff", "#b86e00", "#1f5fb0", "#6b7688"

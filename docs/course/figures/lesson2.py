@@ -4,23 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from common import options, page_results, save
+from common import Lesson, options, save
 from matplotlib.figure import Figure
 from pictures import PAINTING, PHOTOGRAPH, STYLE_LAYERS, Float32, picture, tiles
 
 import minimalstyle as ms
-from minimalstyle.layers import Conv, Layer, Pool
+from minimalstyle.network.layers import Conv, Layer, Pool
 
 
 def main() -> None:
     """Run the page, draw what it computed, and what excites the filters."""
     chosen = options(__doc__, size=192, iterations=100)
-    page = page_results("02-what-layers-see.md", SIZE=chosen.size, ITERATIONS=chosen.iterations)
+    page = Lesson(2, chosen.out, SIZE=chosen.size, ITERATIONS=chosen.iterations)
     network = page["network"]
-    print("layer    filters  receptive field  stride")
+    rows = []
     for name, F in page["features"].items():
         size, stride = receptive_field(network.vgg.layers, name)
-        print(f"{name}  {F.shape[-1]:7}  {size:15}  {stride:6}")
+        rows.append(f"| `{name}` | {F.shape[-1]} | {size} | {stride} |")
     save(feature_maps(page["features"], page["large"].shape), chosen.out, "lesson2_maps.jpg")
     pictures = [
         picture(path, round(factor * chosen.size))
@@ -35,6 +35,18 @@ def main() -> None:
             tile.imshow(image)
             tile.set_title(f"up to {name}" if kind == "style" and name != original else name)
         save(figure, chosen.out, f"lesson2_{kind}.jpg")
+
+    figure, axes = tiles(2, len(page["blots"]), page["painting"].shape)
+    for column, (grain, (start, image, _)) in zip(axes.T, page["blots"].items(), strict=True):
+        for tile, shown, title in zip(
+            column, (start, image), (f"grains of {grain} pixels", "relu1_1 of them"), strict=True
+        ):
+            tile.imshow(shown)
+            tile.set_title(title)
+    save(figure, chosen.out, "lesson2_grains.jpg")
+
+    height, width, _ = page["painting"].shape
+    page.keep(*rows, f"The map of `relu5_1` has only {(height // 16) * (width // 16)} places here")
 
 
 def receptive_field(layers: Sequence[Layer], name: str) -> tuple[int, int]:

@@ -1,14 +1,15 @@
 """The figures of lesson 3: what filters see, and the error over the step of finite differences."""
 
 import numpy as np
-from common import ROOT, options, page_results, save
+from common import ROOT, Lesson, options, save
 from matplotlib.figure import Figure
 
-from minimalstyle import images, reference
+from minimalstyle import reference
 from minimalstyle.gradcheck import gradcheck
+from minimalstyle.pictures import images
 
 chosen = options(__doc__, size=256)
-page = page_results("03-convolution.md")
+page = Lesson(3, chosen.out)
 
 photograph = images.load(ROOT / "examples" / "neuschwanstein.jpg").rgb
 height, width, _ = photograph.shape

@@ -1,11 +1,12 @@
 """The figure of lesson 4: where the winners of max pooling move, directly and by Winograd."""
 
 import numpy as np
-from common import ROOT, options, save
+from common import ROOT, Lesson, options, save
 from matplotlib.figure import Figure
 
-from minimalstyle import images, load_network, reference
-from minimalstyle.layers import Relu
+from minimalstyle import load_network, reference
+from minimalstyle.network.layers import Relu
+from minimalstyle.pictures import images
 
 chosen = options(__doc__, size=256)
 
@@ -36,15 +37,22 @@ moved = {
 }
 figure = Figure(figsize=(9, 2.3), layout="constrained")
 first, *others = figure.subplots(1, 3)
+shares: list[float] = []
 first.imshow(bright)
 first.set_title("overexposed", fontsize=10)
 first.axis("off")
 for axes, (rule, where) in zip(others, moved.items(), strict=True):
     all_over = np.sum(where & alive) / np.sum(alive)
     in_white = np.sum(where & alive & white) / max(1, np.sum(alive & white))
-    print(f"{rule}: {all_over:.2%} of the winners moved, {in_white:.2%} of those in white areas")
+    shares += [in_white, all_over]
     shown = axes.imshow(np.mean(where & alive, axis=2), vmin=0, vmax=0.5, cmap="magma")
     axes.set_title(f"{rule}: {all_over:.2%} moved", fontsize=10)
     axes.axis("off")
 figure.colorbar(shown, ax=others, label="share of channels", shrink=0.8)
 save(figure, chosen.out, "lesson4_ties.jpg")
+
+white_plain, all_plain, white_rule, all_rule = (100 * share for share in shares)
+Lesson(4, chosen.out).keep(
+    f"With the plain maximum {white_plain:.0f} % of the winners in white areas move, with the rule "
+    f"{white_rule:.2f} % ({all_plain:.2f} % and {all_rule:.2f} % of all, as in the titles)",
+)

@@ -1,42 +1,44 @@
-"""The figure of lesson 5: textures with the Gram matrices of one to five layers of a painting."""
+"""The figure of lesson 5: what Gram matrices remember of places, from three random starts."""
 
-from common import ROOT, options, save
-from matplotlib.figure import Figure
+import numpy as np
+from common import options, save
+from pictures import PAINTING, STYLE_LAYERS, picture, tiles
 
-from minimalstyle import Objective, images, load_network
-from minimalstyle.noise import noise
-from minimalstyle.optimize import minimize
+from minimalstyle import Objective, load_network
+from minimalstyle.optimize.lbfgs import minimize
+from minimalstyle.pictures import images
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+STARTS = 3
 
-chosen = options(__doc__, size=160, iterations=100)
 
-painting = images.load(ROOT / "examples" / "starry_night.jpg").rgb
-height, width, _ = painting.shape
-painting = images.resize(painting, *images.fit(width, height, chosen.size))
-start = noise(*painting.shape[:2])
-network = load_network(pooling="average")
+def main() -> None:
+    """Make the textures of lesson 2 again, with four layers and with five, from other noise."""
+    chosen = options(__doc__, size=192, iterations=100)
+    painting = picture(PAINTING, chosen.size)
+    height, width, _ = painting.shape
+    network = load_network(pooling="average")
+    figure, axes = tiles(2, 1 + STARTS, painting.shape)
+    for row, layers in zip(axes, (STYLE_LAYERS[:4], STYLE_LAYERS), strict=True):
+        row[0].imshow(painting)
+        row[0].set_title("the painting")
+        for seed, tile in enumerate(row[1:]):
+            objective = Objective(
+                network,
+                content=painting,
+                styles=[painting],
+                content_weight=0,
+                style_layers=dict.fromkeys(layers, 1.0),
+                style_weight=20.0,
+                tv_weight=0.1,
+                loss="relative",
+            )
+            grains = np.random.default_rng(seed).random((height // 8, width // 8, 3), np.float32)
+            start = images.resize(grains, width, height)
+            threads = network.threads.number
+            tile.imshow(minimize(objective, start, chosen.iterations, threads=threads).image)
+            tile.set_title(f"up to {layers[-1]}, noise {seed}")
+    save(figure, chosen.out, "lesson5_places.jpg")
 
-figure = Figure(figsize=(9, 5), layout="constrained")
-first, *others = figure.subplots(2, 3).flat
-first.imshow(painting)
-first.set_title("the painting", fontsize=10)
-first.axis("off")
-for number, axes in enumerate(others, start=1):
-    objective = Objective(
-        network,
-        content=painting,
-        styles=[painting],
-        content_weight=0,
-        style_layers=dict.fromkeys(LAYERS[:number], 1.0),
-        style_weight=20.0,
-        tv_weight=2.0,
-        loss="relative",
-    )
-    minimum = minimize(objective, start, chosen.iterations, threads=network.threads.number)
-    objective(minimum.image)
-    print(f"to {LAYERS[number - 1]}: style {objective.terms['style']:.4f}", flush=True)
-    axes.imshow(minimum.image)
-    axes.set_title(LAYERS[0] + (f" to {LAYERS[number - 1]}" if number > 1 else ""), fontsize=10)
-    axes.axis("off")
-save(figure, chosen.out, "lesson5_textures.jpg")
+
+if __name__ == "__main__":
+    main()

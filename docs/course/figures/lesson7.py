@@ -1,23 +1,21 @@
 """The figures of lesson 7: losses of the optimisers, their pictures, and what scaling does."""
 
 import numpy as np
-from common import options, page_results, save
+from common import Lesson, options, save
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 chosen = options(__doc__, size=128, iterations=60)
-page = page_results("07-minimising.md", SIZE=chosen.size, ITERATIONS=chosen.iterations)
+page = Lesson(7, chosen.out, SIZE=chosen.size, ITERATIONS=chosen.iterations)
 
-figure = Figure(figsize=(9, 3.6), layout="constrained")
-by_count, by_time = figure.subplots(1, 2, sharey=True)
+figure = Figure(figsize=(7, 3.4), layout="constrained")
+axes = figure.subplots()
 for name, curve in page["curves"].items():
-    seconds, losses = np.array(curve).T
-    lowest = np.minimum.accumulate(losses)
-    by_count.semilogy(np.arange(1, len(curve) + 1), lowest, label=name)
-    by_time.semilogy(seconds, lowest, label=name)
-by_count.set_xlabel("evaluations")
-by_count.set_ylabel("lowest loss so far")
-by_time.set_xlabel("seconds")
-by_count.legend(fontsize=8)
+    axes.semilogy(np.arange(1, len(curve) + 1), np.minimum.accumulate(curve), label=name)
+axes.set(xlabel="evaluations", ylabel="lowest loss so far", ylim=(0.8, 8))
+axes.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+axes.yaxis.set_minor_formatter(NullFormatter())
+axes.legend(fontsize=8)
 save(figure, chosen.out, "lesson7_losses.png")
 
 names = ["gradient descent", "Adam", "L-BFGS-B on pixels", "L-BFGS-B on cosines"]
@@ -45,3 +43,36 @@ spectra.set_ylabel("energy")
 spectra.set_title("how energy falls with frequency", fontsize=10)
 spectra.legend(fontsize=8)
 save(figure, chosen.out, "lesson7_scaling.png")
+
+film, losses = page["film"], page["losses"]
+figure = Figure(figsize=(9, 6.8), layout="constrained")
+rows = figure.subfigures(2, 1, height_ratios=(1, 2.1))
+axes = rows[0].subplots()
+axes.loglog(np.arange(1, len(losses)), losses[1:] / losses[-1] - 1)
+for at in list(film)[1:-1]:
+    axes.axvline(at, color="0.7", linewidth=0.8, linestyle=":")
+axes.set(xlabel="iterations", ylabel="loss above the last", ylim=(1e-4, None))
+axes.grid(alpha=0.3)
+for tile, (at, image) in zip(rows[1].subplots(2, 3).flat, film.items(), strict=False):
+    tile.imshow(image)
+    tile.set_title(f"{at} iterations: {losses[at]:.2f}", fontsize=9)
+    tile.axis("off")
+save(figure, chosen.out, "lesson7_converged.jpg")
+
+above = {at: losses[at] / losses[-1] - 1 for at in film}
+off = {at: np.sqrt(np.mean((image - page["last"]) ** 2)) for at, image in film.items()}
+early, late = list(film)[-3:-1]
+on_pixels, on_cosines = (page["curves"][f"L-BFGS-B on {what}"] for what in ("pixels", "cosines"))
+third = max(chosen.iterations // 3, 1)
+finished = [
+    page["objective"](page["pictures"][f"L-BFGS-B{how}"])[0]
+    for how in (" on cosines", " on pixels", ", no bounds")
+]
+page.keep(
+    f"after {third} evaluations the losses are {min(on_cosines[:third]):.2f} and "
+    f"{min(on_pixels[:third]):.2f}, in the end {finished[0]:.2f} and {finished[1]:.2f}",
+    f"the clipped picture has a loss of {finished[2]:.2f} in place of {finished[1]:.2f}",
+    f"After {early} iterations the loss is {100 * above[early]:.1f} % above the last",
+    f"After {late} it is {100 * above[late]:.1f} %, and the pixels differ by {off[late]:.3f} on "
+    "average",
+)

@@ -1,10 +1,10 @@
 """The figures of lesson 8: time and error of each way to convolve, and how fast memory is."""
 
-from common import options, page_results, save
+from common import Lesson, options, save
 from matplotlib.figure import Figure
 
 chosen = options(__doc__, size=256, iterations=10)
-page = page_results("08-making-it-fast.md", SIZE=chosen.size, ITERATIONS=chosen.iterations)
+page = Lesson(8, chosen.out, SIZE=chosen.size, ITERATIONS=chosen.iterations)
 
 figure = Figure(figsize=(9, 3), layout="constrained")
 times, errors = figure.subplots(1, 2)
@@ -29,3 +29,12 @@ axes.set_ylim(bottom=0)
 axes.set_xlabel("both arrays together, kB")
 axes.set_ylabel("GB/s, read and written")
 save(figure, chosen.out, "lesson8_memory.png")
+
+fast, slow = page["results"]["engine F(6, 3)"][0], page["results"]["NumPy F(6, 3)"][0]
+near, far = page["bandwidth"][2**13], page["bandwidth"][2**17]
+multiplications = page["results"]["engine F(6, 3)"][2] * page["x"].size * len(page["layer"].bias)
+page.keep(
+    f"and {slow / fast:.1f} times as fast. At the speed of a large matrix product these "
+    f"multiplications alone would take {1e3 * multiplications / page['fastest']:.0f} ms",
+    f"Beyond 64 MB they come from memory, {near / far:.1f} times as slowly as at 8 MB",
+)

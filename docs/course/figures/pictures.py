@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))  # the checkout that the page belongs to, whatever is installed
 
-from minimalstyle import images  # noqa: E402
+from minimalstyle.pictures import images  # noqa: E402
 
 PHOTOGRAPH = ROOT / "examples" / "neuschwanstein.jpg"
 PAINTING = ROOT / "examples" / "starry_night.jpg"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minimalstyle.layers import Conv, Layer, Pool
+from minimalstyle.network.layers import Conv, Layer, Pool
 
 
 def window(layers: Sequence[Layer], name: str, row: int, column: int) -> tuple[int, int, int, int]:

@@ -1,0 +1,1 @@
+"""The command line: options, terminal, files that are written. Knows no numerics."""

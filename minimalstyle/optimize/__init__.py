@@ -1,0 +1,1 @@
+"""L-BFGS-B over an image, in cosine coefficients. Knows nothing of what is minimised."""

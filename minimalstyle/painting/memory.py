@@ -1,0 +1,226 @@
+"""The memory that a run needs, and the largest picture that fits into what there is.
+
+Memory is counted by what allocates it: buffers are zeros that nobody has touched, for which systems
+take no memory yet.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..network.evaluation import Whole
+from ..network.layers import Conv
+from ..network.network import Network
+from ..optimize.lbfgs import CORRECTIONS, MOVING
+from ..pictures.images import Size, fit
+from ..settings.settings import LARGEST, Border, Settings
+from .schedule import Scale, scales
+
+__all__ = ["BASE", "acting_styles", "largest_size", "memory_estimate", "memory_needed", "styles_at"]
+
+# Python, the libraries and the compiled kernels: 270 MB, in the run that compiles them 330.
+BASE = 280 * 10**6
+# Bytes for each variable of the optimiser besides the corrections: vectors of L-BFGS-B and scipy.
+_OPTIMIZER = 190
+# Bytes for each value of the picture: the cosine transform, the start image, the picture so far.
+_PICTURE = 40
+
+
+def memory_needed(
+    network: Network,
+    sizes: Sequence[Size],
+    style_sizes: Sequence[Size],
+    settings: Settings | None = None,
+    *,
+    loaded_pixels: int = 0,
+    masked: bool = False,
+) -> int:
+    """Upper estimate of the peak resident memory of a run in bytes.
+
+    Parameters
+    ----------
+    network : Network
+    sizes : sequence of (width, height)
+        Of each scale, coarse to fine.
+    style_sizes : sequence of (width, height)
+        Of each style picture at the last scale; at the others they are smaller as the scales are.
+    settings : Settings, optional
+        For layers, pooling and border.
+    loaded_pixels : int
+        Of the pictures as they were loaded, which stay in memory, all together.
+    masked : bool
+        Whether regions have styles of their own.
+
+    Raises
+    ------
+    MemoryError
+        So much that the system does not even have addresses for it.
+
+    Notes
+    -----
+    The embedded VGG-19 with two threads at 128, 256, 512 and 1024 pixels, each in a new process,
+    from two pictures of 1024 x 1024, took 520, 610, 945 and 2248 MB at most; this says 527, 624,
+    978 and 2335.
+    """
+    settings = settings or Settings()
+    at_once = 0
+    for number, scale in enumerate(scales(sizes, settings)):
+        run = _evaluation_at(network, scale, settings, masked)
+        # Filters for the backward pass come with the first evaluation.
+        filters = run.filter_bytes if number else run.filter_bytes // 2
+        here = styles_at(scale.size, sizes, style_sizes)
+        layers = acting_styles(scale, settings)
+        at_once = max(at_once, filters + _style_bytes(network, here, layers, settings, masked))
+        at_once = max(at_once, filters + run.memory_to_begin())
+        moving = 1.0 if settings.border == "wrap" else MOVING**2
+        each = moving * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
+        optimizer = round(3 * scale.size.width * scale.size.height * each)
+        at_once = max(at_once, run.filter_bytes + run.memory() + optimizer)
+    weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
+    return BASE + sum(weights) + 12 * loaded_pixels + at_once
+
+
+def memory_estimate(
+    network: Network,
+    sizes: Sequence[Size],
+    style_sizes: Sequence[Size],
+    settings: Settings | None = None,
+    *,
+    loaded_pixels: int = 0,
+    masked: bool = False,
+) -> int:
+    """`memory_needed`, and where that has no addresses, what smaller sizes say: it is linear."""
+    settings = settings or Settings()
+
+    def needed(parts: int) -> int:
+        """Of pictures with sides of an n-th."""
+
+        def smaller(some: Sequence[Size]) -> list[Size]:
+            return [
+                Size(max(width // parts, 16), max(height // parts, 16)) for width, height in some
+            ]
+
+        return memory_needed(
+            network,
+            smaller(sizes),
+            smaller(style_sizes),
+            replace(settings, deep_size=settings.deep_size // parts),
+            loaded_pixels=loaded_pixels,
+            masked=masked,
+        )
+
+    parts = 1
+    while True:
+        try:
+            here = needed(parts)
+            break
+        except MemoryError:
+            parts *= 2
+            if parts > max(sizes[-1]):
+                raise
+    if parts == 1:
+        return here
+    # With c + k / n^2 for an n-th of the sides.
+    slope = (here - needed(2 * parts)) / (parts**-2 - (2 * parts) ** -2)
+    return round(here + slope * (1 - parts**-2))
+
+
+def largest_size(
+    network: Network,
+    content: Size,
+    styles: Sequence[Size],
+    available: int,
+    settings: Settings | None = None,
+    *,
+    masked: bool = False,
+) -> int:
+    """Longer side, a multiple of 8, of the largest picture whose run fits into a memory.
+
+    Parameters
+    ----------
+    network : Network
+    content : (width, height)
+        Of the content picture as it was loaded: the result has its shape.
+    styles : sequence of (width, height)
+        Of the style pictures as they were loaded.
+    available : int
+        Bytes, with those that the process has already: `available_memory` and `resident_memory`.
+    settings : Settings, optional
+        For layers, pooling, border and the size of the styles.
+    masked : bool
+        Whether regions have styles of their own.
+
+    Returns
+    -------
+    int
+        0 when not even the smallest picture fits.
+    """
+    settings = settings or Settings()
+    factors = settings.style_scales * (1 if len(settings.style_scales) > 1 else len(styles))
+    pixels = sum(width * height for width, height in [content, *styles])
+
+    def fits(longer: int) -> bool:
+        side = longer // 2  # the size before is about that, and others are far smaller
+        sizes = [fit(*content, one) for one in (min(side, settings.first_size), side, longer)]
+        style_sizes = [
+            fit(*style, round(factor * longer))
+            for style, factor in zip(styles, factors, strict=True)
+        ]
+        try:
+            needed = memory_needed(
+                network, sizes, style_sizes, settings, loaded_pixels=pixels, masked=masked
+            )
+        except MemoryError:
+            return False
+        return needed <= available
+
+    steps = range(8, LARGEST + 1, 8)
+    return 8 * bisect_left(steps, True, key=lambda longer: not fits(longer))
+
+
+def _evaluation_at(network: Network, scale: Scale, settings: Settings, masked: bool) -> Whole:
+    """What a run evaluates at a scale; it has its buffers, which nobody has touched yet."""
+    contents = scale.content_layers if settings.content_weight > 0 else {}
+    return Whole(
+        network,
+        scale.size[::-1],
+        acting_styles(scale, settings),
+        contents,
+        pooling=settings.pooling,
+        border=settings.border,
+        regions={} if masked else None,
+    )
+
+
+def acting_styles(scale: Scale, settings: Settings) -> list[str]:
+    """Style layers that the objective looks at."""
+    return list(scale.style_layers) if settings.beta > 0 else []
+
+
+def styles_at(size: Size, sizes: Sequence[Size], style_sizes: Sequence[Size]) -> list[Size]:
+    """Sizes of the styles at one size of the result, from those at the last one."""
+    share = max(size) / max(sizes[-1])
+    return [fit(*one, round(max(one) * share)) for one in style_sizes]
+
+
+def _style_bytes(
+    network: Network,
+    sizes: Sequence[Size],
+    layers: Sequence[str],
+    settings: Settings,
+    masked: bool,
+) -> int:
+    """Most that the style targets take, one style after the other."""
+    border: Border = "reflect" if settings.border == "wrap" else settings.border
+    most = 0
+    for size in sizes if layers else []:
+        run = Whole(
+            network,
+            size[::-1],
+            layers,
+            pooling=settings.pooling,
+            border=border,
+            regions={} if masked else None,
+        )
+        most = max(most, run.memory_to_begin())
+    return most + 24 * sum(width * height for width, height in sizes)  # resized, and with a border

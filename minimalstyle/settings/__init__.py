@@ -1,0 +1,1 @@
+"""Each setting, declared once, and what follows from that."""
