@@ -21,8 +21,6 @@ from .errors import (
     WeightsError,
 )
 from .gradcheck import gradcheck
-from .settings.keywords import SettingsDict
-from .settings.settings import Settings
 
 if TYPE_CHECKING:
     from .loss.objective import Objective
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from .painting.functions import paint, reconstruct, stylize, texture
     from .painting.job import Job
     from .painting.result import Result
+    from .settings.keywords import SettingsDict
+    from .settings.settings import Settings
 
 __version__ = "0.2.0"
 
@@ -65,6 +65,8 @@ _HOMES = {
     "Objective": "loss.objective",
     "Job": "painting.job",
     "Result": "painting.result",
+    "Settings": "settings.settings",
+    "SettingsDict": "settings.keywords",
     "load_network": "network.network",
     "paint": "painting.functions",
     "reconstruct": "painting.functions",

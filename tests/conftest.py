@@ -14,6 +14,11 @@ from PIL import Image
 from minimalstyle.gradcheck import cases
 from minimalstyle.network.layers import VGG, Conv, Layer, Pool
 from minimalstyle.network.network import Network, load_network
+from minimalstyle.painting.inputs import AtSize
+from minimalstyle.painting.method import objective_at
+from minimalstyle.painting.schedule import scales
+from minimalstyle.pictures.images import Size
+from minimalstyle.settings.settings import Settings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -132,3 +137,12 @@ def photograph(
         return image.astype(np.float32).astype(np.float64)
 
     return make
+
+
+def run_objective(
+    network: Network, content: npt.NDArray, style: npt.NDArray, settings: Settings | None = None
+) -> Callable:
+    """The objective of a run at its first size."""
+    settings = settings or Settings()
+    (scale,) = scales([Size.of(content)], settings)
+    return objective_at(network, AtSize(content, [style], [None], None, content), scale, settings)

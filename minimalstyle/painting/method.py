@@ -103,9 +103,11 @@ def _paint_scale(
     begun, scale = progress.seconds, run.scales[number - 1]
     pictures = run.inputs.at(scale.size)
     # 5. The image that is being painted, begun with the start image.
-    image = saved.begin(number, canvas.enlarged(pictures.start), saved.scales)
+    start = pictures.start
+    image = saved.begin(number, canvas.enlarged(start), saved.scales)
     # 3. Content reference, 4. style reference, at this size.
     objective = objective_at(run.network, pictures, scale, run.settings)
+    del pictures  # the objective has what it needs of them
     # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
     minimum = minimize(
         objective,
@@ -121,7 +123,7 @@ def _paint_scale(
         **saved.hooks(number, objective),
     )
     saved.flush()
-    canvas.image, canvas.start, canvas.painted = minimum.image, pictures.start, True
+    canvas.image, canvas.start, canvas.painted = minimum.image, start, True
     progress.evaluations += minimum.evaluations
     return minimum, _report(scale, minimum, objective, progress.seconds - begun)
 

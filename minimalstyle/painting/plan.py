@@ -130,6 +130,9 @@ def largest(run: Prepared) -> Prepared:
             "auto: the memory of this system is not known; give pixels", setting="size"
         )
     size = _largest_that_fits(run, int(0.95 * there))  # others take and give meanwhile
+    if size == 0:
+        message = f"auto: not even the smallest picture fits into {_bytes(there)} of memory"
+        raise UsageError(message, setting="size")
     if not run.settings.enlarge:
         size = min(size, max(run.content_size))
     run.note(f"size {size}")

@@ -24,7 +24,7 @@ from minimalstyle.settings.choose import choose
 from minimalstyle.settings.schema import json_schema
 from minimalstyle.settings.settings import SETTINGS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "minimalstyle"
 HOME = PACKAGE / "settings"
 DECLARED = [HOME / "settings.py", HOME / "keywords.py"]  # the second follows from the first

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_objective import run_objective
+from conftest import run_objective
 
 import minimalstyle as ms
 from minimalstyle import reference

@@ -22,11 +22,15 @@ from minimalstyle.optimize.lbfgs import Evaluated, State
 from minimalstyle.records import checkpoint
 from minimalstyle.records.saved import SavedRun
 
-ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(map(str, (ROOT, HERE))),
+}
 FAKE = """
 import sys
-import test_cli as t
+import test_paint as t
 t.method.paint = t.FakePaint({meanwhile})
 sys.exit(t.cli.main())
 """
@@ -217,7 +221,7 @@ LIMITED = """
 import resource, sys
 from minimalstyle import machine
 from minimalstyle.commands.paint import main
-limit = 75 * 10**7 + machine.ADDRESSES * machine.available_cores()
+limit = int(sys.argv.pop()) + machine.ADDRESSES * machine.available_cores()
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 sys.exit(main())
 """
@@ -238,9 +242,15 @@ def test_all_that_fits_under_a_limit(content_file, style_file, tmp_path):
         "out.png",
     ]
     command = [sys.executable, "-c", LIMITED, str(content_file), str(style_file), *words]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False
-    )  # fmt: skip
+    few, enough = (
+        subprocess.run(
+            [*command, limit], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False
+        )
+        for limit in ("550000000", "850000000")
+    )
+    assert few.returncode == 2
+    assert b"error: --size auto: not even the smallest picture fits into" in few.stderr
+    done = enough
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out.png") as image:
         assert f"size {max(image.size)}\n".encode() in done.stderr

@@ -463,7 +463,7 @@ def python(*args):
 
 def start(fake, command, **options):
     """`command` in a process of its own, with the fake that the expression `fake` makes."""
-    code = f"import sys, time, test_cli as t; t.method.paint = {fake}; sys.exit(t.cli.main())"
+    code = f"import sys, time, test_paint as t; t.method.paint = {fake}; sys.exit(t.cli.main())"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(
         [sys.executable, "-c", code, *command.split()], text=True, env=ENVIRONMENT, **streams

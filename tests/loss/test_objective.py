@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
-from conftest import off, pooled_by
+from conftest import off, pooled_by, run_objective
 
 import minimalstyle as ms
 from minimalstyle import reference
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
-from minimalstyle.painting.inputs import AtSize
-from minimalstyle.painting.method import objective_at
-from minimalstyle.painting.schedule import scales
-from minimalstyle.pictures.images import Size
 from minimalstyle.settings.settings import PRESETS
 
 CONTENT = {"relu2_1": 1.0, "relu1_2": 3.0}
@@ -115,13 +111,6 @@ def test_gram_preset_of_the_true_network(pooling, network, photograph, picture, 
     loss, gradient = objective(image)
     assert loss == pytest.approx(expected, rel=1e-4)
     assert off(gradient, expected_gradient) < 5e-3
-
-
-def run_objective(network, content, style, settings=None):
-    """The objective of a run at its first size."""
-    settings = settings or ms.Settings()
-    (scale,) = scales([Size.of(content)], settings)
-    return objective_at(network, AtSize(content, [style], [None], None, content), scale, settings)
 
 
 def test_defaults_are_those_of_a_run(network, photograph, picture, style_file):
