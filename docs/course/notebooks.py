@@ -34,13 +34,15 @@ from pathlib import Path
 
 if Path("course.zip").exists() and not Path("examples").exists():
     zipfile.ZipFile("course.zip").extractall()
-if importlib.util.find_spec("minimalstyle") is None:
+found = importlib.util.find_spec("minimalstyle")
+if found is None or found.origin is None:  # nothing, or a folder that an old version has left
     wheels = sorted(Path().glob("minimalstyle-*.whl"))
     assert wheels, "put minimalstyle-*.whl or course.zip beside this notebook, then run this again"
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
     if Path("wheels").exists():  # of all packages: no network is needed
         pip += ["--no-index", "--find-links", "wheels"]
-    subprocess.run([*pip, str(wheels[-1]), "pytest"], check=True)"""
+    subprocess.run([*pip, str(wheels[-1]), "pytest"], check=True)
+    importlib.invalidate_caches()"""
 
 OWN = """\
 ## A picture of your own
