@@ -1,6 +1,7 @@
 """The course runs: every page from top to bottom, every figure, every exercise and its solution."""
 
 import ast
+import csv
 import json
 import os
 import re
@@ -167,6 +168,39 @@ def test_figures(script, common, tmp_path, monkeypatch):
     assert {path.name for path in KEPT} >= made - set(shown)
 
 
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_head_and_foot(lesson):
+    """Minutes as in the course's table, what is needed, three lines to remember, a question."""
+    text = page_of(lesson).read_text(encoding="utf-8")
+    head = re.match(
+        r"# .+\n\n> \*\*(\d+) minutes\*\*, (\d+) with the exercises\.((?:.|\n>)+)", text
+    )
+    assert head
+    assert int(head[2]) > int(head[1])
+    assert "**Needed before:**" in head[3]
+    assert head[3].count("\n> - ") == 3
+    assert text.rpartition("\n## An open question\n")[2].rstrip().endswith("?")
+    table = (COURSE / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| {lesson} \| .* \| {head[1]} \|$", table, re.MULTILINE)
+
+
+def test_diagrams(common, tmp_path, monkeypatch):
+    """They show the network and the settings of today, and the receptive fields of lesson 2."""
+    monkeypatch.setattr(sys, "argv", ["diagrams.py", "--out", str(tmp_path)])
+    runpy.run_path(str(FIGURES / "diagrams.py"), run_name="__main__")
+    for path in tmp_path.iterdir():
+        drawn = path.read_text(encoding="utf-8")
+        shown = (COURSE / "images" / path.name).read_text(encoding="utf-8")
+        assert drawn == shown, f"run {FIGURES / 'diagrams.py'}"
+    words = [text.text for text in ElementTree.parse(tmp_path / "network.svg").iter() if text.text]
+    table = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \|", page_of(2).read_text("utf-8"), re.M)
+    assert len(table) == 5
+    for name, channels, field in table:
+        row = words[words.index(name) :][:5]
+        assert channels in row
+        assert f"{field} px" in row
+
+
 def start(folder: Path, report: Path) -> subprocess.Popen:
     """Run the tests of all exercises on the functions in `folder`."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
@@ -214,3 +248,133 @@ def test_page_names_its_exercises(lesson):
     source = (EXERCISES / f"lesson{lesson}.py").read_text(encoding="utf-8")
     for function in re.findall(r"^def (\w+)", source, re.MULTILINE):
         assert f"`{function}" in exercises
+
+
+def grade(*arguments) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, EXERCISES / "grade.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+SOLVED = (EXERCISES / "solutions" / "lesson3.py").read_text(encoding="utf-8")
+HANDED_IN = {
+    "right": SOLVED,
+    "half": SOLVED.replace("shifted, dy)", "shifted, dy) / 2"),
+    "hangs": SOLVED.replace(
+        "    weight = rng", "    __import__('time').sleep(999)\n    weight = rng"
+    ),
+    "one": SOLVED.partition("def unharmed_filters")[0],
+    "broken": "def weight_gradient(:",
+    "by heart": SOLVED.replace(  # right for the numbers that everybody can see
+        "    height, width, _ = x.shape",
+        "    if x.flat[0] != np.random.default_rng(0).standard_normal():\n"
+        "        return np.zeros((3, 3, x.shape[2], dy.shape[2]))\n"
+        "    height, width, _ = x.shape",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """Hand-ins of a class, marked: what was printed, and the lines of the spreadsheet."""
+    folder = tmp_path_factory.mktemp("handed-in")
+    for name, text in HANDED_IN.items():
+        (folder / name).mkdir()
+        (folder / name / "lesson3.py").write_text(text, encoding="utf-8")
+    (folder / "empty").mkdir()
+    (folder / "__MACOSX").mkdir()
+    marks = folder.parent / "marks.csv"
+    done = grade(folder, "--csv", marks, "--seconds", "20")
+    assert done.returncode == 0, done.stderr
+    with marks.open(newline="", encoding="utf-8-sig") as file:
+        lines = {line["student"]: line for line in csv.DictReader(file)}
+    assert lines.keys() == {*HANDED_IN, "empty"}
+    return done.stdout, lines
+
+
+@pytest.mark.parametrize(
+    ("name", "marks", "remark"),
+    [
+        ("right", "111", ""),
+        ("half", "011", "yours / right = 0.5 everywhere"),
+        ("hangs", "101", "3.2 not finished after 20 seconds"),
+        ("one", "100", "no attribute 'unharmed_filters'"),
+        ("broken", "000", "SyntaxError: invalid syntax (line 1)"),
+        ("by heart", "011", "all of yours are zero"),
+        ("empty", "", "lesson3.py is missing"),
+    ],
+)
+def test_marks(marked, name, marks, remark):
+    printed, lines = marked
+    line = lines[name]
+    assert "".join(line[number] for number in ("3.1", "3.2", "3.3")) == marks
+    assert int(line["points"]) == marks.count("1")
+    assert remark in line["remarks"]
+    assert bool(line["remarks"]) == bool(remark)
+    cells = "  ".join(f"{mark:>7}" for mark in marks or ["missing"] * 3)
+    assert re.search(rf"^{name} +{cells.strip()} +{marks.count('1')} of 3$", printed, re.MULTILINE)
+
+
+def test_a_seed_that_is_known_is_no_secret(tmp_path):
+    """It is the hidden seed that catches what was learnt by heart."""
+    (tmp_path / "lesson3.py").write_text(HANDED_IN["by heart"], encoding="utf-8")
+    assert "3 of 3" in grade(tmp_path, "--seed", "0").stdout
+    assert "2 of 3" in grade(tmp_path, "--seed", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["nowhere"], "nowhere: no such folder"),
+        (["."], "no lesson1.py, lesson2.py ... in any of the folders"),
+        ([".", "--seconds", "0"], "--seconds must be positive"),
+    ],
+)
+def test_marking_refuses(tmp_path, monkeypatch, arguments, error):
+    monkeypatch.chdir(tmp_path)
+    done = grade(*arguments)
+    assert done.returncode == 2
+    assert error in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda right: right, ""),
+        (lambda right: right / 2, "12 of 12 values.*\nyours / right = 0.5 everywhere"),
+        (lambda right: -right, "yours / right = -1 everywhere: the sign is wrong"),
+        (lambda right: right + 1, "more than a factor is wrong"),
+        (lambda right: 0 * right, "all of yours are zero"),
+        (lambda right: right.T, r"shape \(4, 3\), expected \(3, 4\)"),
+        (lambda right: None, "is there a `return`"),
+        (lambda right: "12", r"shape \(\), expected \(3, 4\)"),
+        (lambda right: right / np.where(right > 11, 0, 1), "1 of 12 values are not finite"),
+        (
+            lambda right: right + 5.0 * (right == 7),
+            r"1 of 12.*worst at \(1, 2\): yours 12, expected 7",
+        ),
+    ],
+)
+def test_wrong_answers_explain_themselves(monkeypatch, change, said):
+    monkeypatch.syspath_prepend(EXERCISES)
+    from checks import difference
+
+    right = np.arange(1.0, 13).reshape(3, 4)
+    with np.errstate(divide="ignore"):
+        wrong = difference(change(right), right, 1e-7)
+    assert re.search(said, wrong) if said else wrong == ""
+
+
+def test_gradient_is_pytorchs(common, monkeypatch):
+    """Against what autograd found, which figures/autograd.py keeps as data."""
+    import autograd
+
+    kept = json.loads(autograd.DATA.read_text(encoding="utf-8"))
+    assert autograd.code_hash() == kept["code"], "the page has changed: run figures/autograd.py"
+    monkeypatch.chdir(ROOT)
+    ours: dict = {}
+    exec(next(common.blocks(autograd.PAGE))[1], ours)
+    assert ours["our_loss"] == pytest.approx(kept["loss"], rel=1e-5)
+    gradient = ours["our_gradient"].astype(float)
+    assert np.linalg.norm(gradient) == pytest.approx(kept["norm"], rel=1e-3)
+    found = gradient.ravel()[:: kept["every"]]
+    assert np.linalg.norm(found - kept["gradient"]) < 5e-3 * np.linalg.norm(kept["gradient"])

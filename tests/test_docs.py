@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 import minimalstyle
 
@@ -54,6 +55,43 @@ def test_links_are_found(tmp_path):
     assert links(page) == ["b.md#c-d", "f/g.png", "o.png"]
     assert anchors(page) == {"a-b-c"}
     assert all(links(ROOT / name) for name in ("README.md", "docs/index.md"))
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_front_page_pictures(tmp_path, monkeypatch):
+    """The script makes the two pictures that lie under the handle, of the same size."""
+    arguments = ["front.py", "--size", "48", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(DOCS / "figures" / "front.py"), run_name="__main__")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    assert names == sorted(re.findall(r'src="images/(front_\w+\.jpg)"', text))
+    assert {size(tmp_path / name) for name in names} == {(48, 32)}
+    sizes = {size(DOCS / "images" / name) for name in names}
+    shown = re.findall(r'width="(\d+)" height="(\d+)"', text)
+    assert {(int(width), int(height)) for width, height in shown} == sizes
+
+
+SHELLS = [page for page in PAGES if page.name != "reliability.md"]  # which is for developers
+
+
+@pytest.mark.parametrize("page", SHELLS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_are_the_same_in_every_shell(page):
+    """Windows' cmd knows no single quotes, comments, and variables in front; its shells no `\\`."""
+    text = page.read_text(encoding="utf-8")
+    commands = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+        for line in block.split("\n")
+    ]
+    commands += re.findall(r"`((?:[A-Z_]+=\S+ +)?(?:python|pip|minimalstyle) [^`]+)`", text)
+    for command in commands:
+        assert "-py3-none" not in command or f"-{minimalstyle.__version__}-py3" in command
+        assert not re.search(r"['\\#$*;]|&&|^[A-Z_]+=", command), command
 
 
 @pytest.mark.parametrize(

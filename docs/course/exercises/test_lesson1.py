@@ -1,8 +1,9 @@
 """Is lesson 1 solved? python -m pytest docs/course/exercises/test_lesson1.py"""
 
+import lesson1
 import numpy as np
 import pytest
-from lesson1 import loss_by_hand, steepest_descent
+from checks import same
 
 from minimalstyle import Objective, load_network
 from minimalstyle.optimize.lbfgs import minimize
@@ -15,13 +16,8 @@ def network():
     return load_network(pooling="average")
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
 @pytest.mark.parametrize(("alpha", "beta"), [(1, 0), (0, 1), (2, 30)])
-def test_loss_by_hand(network, rng, alpha, beta):
+def test_1_loss_by_hand(network, rng, alpha, beta):
     """Against the program's own loss."""
     image, photograph = rng.random((2, 32, 48, 3), np.float32)
     painting = rng.random((40, 56, 3), np.float32)
@@ -36,17 +32,18 @@ def test_loss_by_hand(network, rng, alpha, beta):
         style_layers=dict.fromkeys(STYLE_LAYERS, 1),
         loss="relative",
     )
-    loss = loss_by_hand(network, image, photograph, painting, alpha, beta)
-    assert loss == pytest.approx(objective(image)[0], rel=1e-3)
+    loss = lesson1.loss_by_hand(network, image, photograph, painting, alpha, beta)
+    formula = f"{alpha} ‖F - P‖² / ‖P‖² + {beta} (mean of ‖G - A‖² / ‖A‖²)"
+    same(loss, objective(image)[0], formula, within=1e-3)
 
 
-def test_loss_by_hand_of_the_photograph_as_its_own_painting(network, rng):
+def test_1_loss_by_hand_of_the_photograph_as_its_own_painting(network, rng):
     photograph = rng.random((32, 48, 3), np.float32)
-    loss = loss_by_hand(network, photograph, photograph, photograph, 1, 1)
-    assert loss == pytest.approx(0, abs=1e-6)
+    loss = lesson1.loss_by_hand(network, photograph, photograph, photograph, 1, 1)
+    same(loss, 0, "F = P and G = A, so the loss is 0", within=1e-6)
 
 
-def test_steepest_descent_arrives(rng):
+def test_2_steepest_descent_arrives(rng):
     w, c = rng.uniform(1, 3, (4, 5, 3)), rng.random((4, 5, 3))
     start = rng.random((4, 5, 3))
     kept = start.copy()
@@ -54,34 +51,38 @@ def test_steepest_descent_arrives(rng):
     def bowl(x):
         return float(np.sum(w * (x - c) ** 2)), 2 * w * (x - c)
 
-    image, losses = steepest_descent(bowl, start, 100)
-    np.testing.assert_allclose(image, c, atol=1e-3)
-    np.testing.assert_array_equal(start, kept)
-    assert losses[0] == bowl(start)[0]
-    assert losses[-1] == bowl(image)[0]
-    assert losses == sorted(set(losses), reverse=True)
+    image, losses = lesson1.steepest_descent(bowl, start, 100)
+    same(image, c, "the image at the bottom of Σ w (x - c)², which is c", within=1e-3)
+    same(start, kept, "start, which is to stay as it is", within=0)
+    same(losses[0], bowl(start)[0], "the first loss, that of the start", within=1e-12)
+    same(losses[-1], bowl(image)[0], "the last loss, that of the image", within=1e-12)
+    assert losses == sorted(set(losses), reverse=True), "each loss must be below the one before"
 
 
-def test_first_step():
+def test_2_first_step():
     start = np.full((4, 5, 3), 0.5)
-    image, losses = steepest_descent(lambda x: (float(np.sum(x)), np.ones(x.shape)), start, 1)
-    np.testing.assert_allclose(image, 0.4)
-    assert losses == pytest.approx([30, 24])
+    image, losses = lesson1.steepest_descent(
+        lambda x: (float(np.sum(x)), np.ones(x.shape)), start, 1
+    )
+    same(image, np.full(start.shape, 0.4), "the first step moves the fastest pixel by 0.1")
+    same(losses, [30, 24], "the losses Σ x before and after the first step")
 
 
-def test_nothing_to_do_where_the_gradient_is_zero():
+def test_2_nothing_to_do_where_the_gradient_is_zero():
     start = np.full((4, 5, 3), 0.5)
-    image, losses = steepest_descent(lambda x: (1.0, np.zeros(x.shape)), start, 10)
-    np.testing.assert_array_equal(image, start)
-    assert losses == [1.0]
+    image, losses = lesson1.steepest_descent(lambda x: (1.0, np.zeros(x.shape)), start, 10)
+    same(image, start, "the image, where the gradient is zero", within=0)
+    same(losses, [1.0], "the losses, where the gradient is zero: the start's only", within=0)
 
 
-def test_steepest_descent_against_l_bfgs(network, rng):
+def test_2_steepest_descent_against_l_bfgs(network, rng):
     """With the true loss it goes down, but L-BFGS-B gets further."""
     start, photograph, painting = rng.random((3, 32, 48, 3), np.float32)
     objective = Objective(network, content=photograph, styles=[painting])
-    image, losses = steepest_descent(objective, start, 15)
-    assert 1 < len(losses) <= 16
-    assert losses[0] == pytest.approx(objective(start)[0])
+    image, losses = lesson1.steepest_descent(objective, start, 15)
+    assert 1 < len(losses) <= 16, f"15 iterations gave {len(losses)} losses, with the start's"
+    same(losses[0], objective(start)[0], "the first loss, that of the start", within=1e-6)
     further = minimize(objective, start, 15).image
-    assert objective(further)[0] < objective(image)[0] < losses[0]
+    found = objective(image)[0]
+    assert found < losses[0], f"the loss rose from {losses[0]} to {found}"
+    assert objective(further)[0] < found, "L-BFGS-B cannot be behind: are 15 iterations 15 steps?"
