@@ -156,9 +156,7 @@ def _check(run: Prepared, asked: Request, output: Path, note: Callable[[str], No
     if asked.like is None:
         return
     facts = run.facts
-    for difference in recipe.differences(
-        recipe.read(asked.like), facts["inputs"], facts["weights"]["sha256"]
-    ):
+    for difference in recipe.differences(asked.like, facts["inputs"], facts["weights"]["sha256"]):
         if difference.spoils:
             warnings.warn(f"--like: {difference.text}", MinimalstyleWarning, stacklevel=2)
         else:

@@ -39,7 +39,9 @@ class Request:
     force, metadata, compare, seamless, plan, quiet, debug : bool
     bits : int
     save_every : int or None
-    report, like : Path or None
+    report : Path or None
+    like : dict or None
+        The recipe of a picture made before.
     """
 
     command: Command
@@ -62,7 +64,7 @@ class Request:
     seamless: bool
     save_every: int | None
     report: Path | None
-    like: Path | None
+    like: dict[str, Any] | None
     plan: bool
     quiet: bool
     debug: bool
@@ -124,7 +126,8 @@ def request(args: argparse.Namespace) -> Request:
     ImageError
         For a picture of `--like` without a recipe.
     """
-    given = _given(args)
+    made = None if args.like is None else _recipe(args)
+    given = _given(args, made)
     auto = given.get("size") == "auto"
     if auto:
         del given["size"]
@@ -150,6 +153,7 @@ def request(args: argparse.Namespace) -> Request:
         settings=chosen,
         auto=auto,
         weights=None if args.weights is None else Path(args.weights),
+        like=made,
         metadata=not args.no_metadata,
         seamless=seamless,
         **{name: getattr(args, name) for name in _AS_THEY_ARE},
@@ -163,7 +167,6 @@ _AS_THEY_ARE = (
     "compare",
     "debug",
     "force",
-    "like",
     "output",
     "plan",
     "quiet",
@@ -174,13 +177,11 @@ _AS_THEY_ARE = (
 )
 
 
-def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings among the options, and those of `--like`."""
+def _given(args: argparse.Namespace, made: dict[str, Any] | None) -> dict[str, Any]:
+    """The settings among the options, and those of a recipe."""
     given = {name: getattr(args, name) for name in SETTINGS if hasattr(args, name)}
-    if args.like is not None:
-        if args.preset is not None:
-            raise UsageError("--preset and --like: a recipe has all settings; give one of them")
-        given = {**_settings_like(args), **given}
+    if made is not None:
+        given = {**_settings_of(made, args.like), **given}
     if getattr(args, "seamless", False) and getattr(args, "border", "wrap") != "wrap":
         raise UsageError("--seamless and --border: what tiles has --border wrap; give one of them")
     if args.time is not None and hasattr(args, "iterations"):
@@ -188,16 +189,25 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _settings_like(args: argparse.Namespace) -> dict[str, Any]:
+def _recipe(args: argparse.Namespace) -> dict[str, Any]:
+    """That of `--like`, if it is one of the same command."""
     from ..records import recipe
 
+    if args.preset is not None:
+        raise UsageError("--preset and --like: a recipe has all settings; give one of them")
     made = recipe.read(args.like)
     command = recipe.command_of(made)
     if command != args.command:
         names = {"stylize": "minimalstyle CONTENT STYLE"}
         right = names.get(command, f"minimalstyle {command}")
         raise UsageError(f"--like {args.like}: is the result of another command, {right}")
+    return made
+
+
+def _settings_of(made: dict[str, Any], path: Path) -> dict[str, Any]:
+    from ..records import recipe
+
     try:
         return recipe.settings_of(made)
     except ValueError as error:
-        raise UsageError(f"--like {args.like}: {error}") from None
+        raise UsageError(f"--like {path}: {error}") from None
