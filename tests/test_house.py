@@ -19,6 +19,7 @@ ROOMS = [
     "reference",
     "network",
     "optimize",
+    "gallery",
     "pictures",
     "machine",
     "engine",
@@ -27,6 +28,7 @@ ROOMS = [
     "files",
     "settings",
     "errors",
+    "_types",
     "early",
 ]
 LONG = 350  # lines; a longer file says in its docstring why

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MinimalstyleWarning, OutputError, StoppedError
 from ..settings.setting import option
+from . import styles
 from .console import Console, Display, Signals, warnings_as_lines
 from .parser import parse
 from .request import Request, request
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     with Signals(_CONSOLE) as signals:
         try:
+            if argv[:1] == ["styles"]:
+                return styles.run(argv[1:], _CONSOLE)
             code = _run(parse(argv, _CONSOLE), signals)
             return 128 + signals.received if signals.received else code
         except SystemExit as done:  # argparse, after --help and --version
