@@ -52,9 +52,9 @@ def parser_of(command: Command, console: Console) -> argparse.ArgumentParser:
         description=_COMMANDS.get(
             command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
         ),
-        epilog="minimalstyle texture --help, minimalstyle reconstruct --help: only style, only "
-        "content; minimalstyle styles: the paintings that come with it; "
-        "python -m minimalstyle.sweep --help: many pictures on one sheet"
+        epilog="minimalstyle studio: a page in the browser; minimalstyle styles: paintings that "
+        "come with it; minimalstyle texture --help, minimalstyle reconstruct --help: only style, "
+        "only content; python -m minimalstyle.sweep --help: many pictures on one sheet"
         if command == "stylize"
         else None,
         allow_abbrev=False,
