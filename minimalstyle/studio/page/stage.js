@@ -148,6 +148,7 @@ export async function hangUp(url, width, height, text) {
   after.removeAttribute("src");
   before.src = url;
   await before.decode().catch(() => {});
+  stage.style.setProperty("--ratio", height / width);
   $("empty").hidden = true;
   hang.hidden = $("zoom").hidden = false;
   render();
