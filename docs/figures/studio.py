@@ -58,7 +58,7 @@ def phone(browser: Browser, address: str) -> None:
         page.goto(address)
         if scheme == "light":
             page.locator("[data-id=starry-night] img").wait_for()
-            page.wait_for_timeout(1000)
+            page.wait_for_timeout(5000)  # all thumbnails
             shots.append(shot(page))
         paint(page, painting)
         shots.append(shot(page))

@@ -40,7 +40,7 @@ class Work:
     tab : str
         Of the browser; a new draft takes the place of that of the same.
     photo, painting : Source
-        With their data.
+        With their data, until it has ended.
     settings : Settings
     sizes : tuple of int
         Those of a plan.
@@ -184,6 +184,7 @@ class Painter(threading.Thread):
         elif what == "note":
             one.text = value
         elif what == "failed":
+            self._has = {}  # perhaps it could not open them
             one.text = value
             self._end(one, "failed")
         elif what == "stopped" or one.unwanted:
@@ -200,6 +201,7 @@ class Painter(threading.Thread):
 
     def _end(self, one: Work, state: Literal["done", "failed", "stopped"]) -> None:
         one.state = state
+        one.photo, one.painting = (Source(old.key, None) for old in (one.photo, one.painting))
         one.ended.set()
         self._changed()
 

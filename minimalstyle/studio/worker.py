@@ -168,7 +168,7 @@ class _Worker:
         from ..painting import plan
         from ..painting.pace import measure_pace
 
-        self._heed(task)
+        self._prepared(task)  # opens the pictures before it may be stopped
         if self._pace is None:
             self._pace = measure_pace(self.network)
         found = []

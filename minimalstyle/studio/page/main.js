@@ -164,6 +164,10 @@ function caption() {
 // A draft, after a moment without another wish; while one is asked for, only the latest waits.
 function begin(wait = PATIENCE) {
   clearTimeout(timer);
+  if (!state.photo || !state.painting) return;
+  state.work = null; // what is shown is no longer what is wished
+  follow();
+  status(words.starting, 0);
   timer = setTimeout(send, wait);
 }
 
