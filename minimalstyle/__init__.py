@@ -10,6 +10,7 @@ from . import early as early  # first: what Ctrl-C meets from here on is ours
 # isort: split
 from typing import TYPE_CHECKING
 
+from . import gallery
 from .errors import (
     CheckpointError,
     ImageError,
@@ -50,6 +51,7 @@ __all__ = [
     "StoppedError",
     "UsageError",
     "WeightsError",
+    "gallery",
     "gradcheck",
     "load_network",
     "paint",

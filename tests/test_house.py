@@ -12,6 +12,7 @@ ROOMS = [
     "__main__",
     "sweep",
     "commands",
+    "studio",
     "painting",
     "records",
     "loss",
@@ -19,6 +20,7 @@ ROOMS = [
     "reference",
     "network",
     "optimize",
+    "gallery",
     "pictures",
     "machine",
     "engine",
@@ -27,6 +29,7 @@ ROOMS = [
     "files",
     "settings",
     "errors",
+    "_types",
     "early",
     "_types",
 ]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MinimalstyleWarning, OutputError, StoppedError
 from ..settings.setting import option
+from . import studio, styles
 from .console import Console, Display, Signals, warnings_as_lines
 from .parser import parse
 from .request import Request, request
@@ -46,9 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    if argv[:1] == ["studio"]:  # which has its own answer to signals: it leaves no process behind
+        return studio.run(argv[1:], _CONSOLE)
     with Signals(_CONSOLE) as signals:
         try:
-            code = _run(parse(argv, _CONSOLE), signals)
+            listed = argv[:1] == ["styles"]
+            code = (
+                styles.run(argv[1:], _CONSOLE) if listed else _run(parse(argv, _CONSOLE), signals)
+            )
             return 128 + signals.received if signals.received else code
         except SystemExit as done:  # argparse, after --help and --version
             try:

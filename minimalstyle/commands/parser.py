@@ -52,8 +52,9 @@ def parser_of(command: Command, console: Console) -> argparse.ArgumentParser:
         description=_COMMANDS.get(
             command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
         ),
-        epilog="minimalstyle texture --help, minimalstyle reconstruct --help: only style, only "
-        "content; python -m minimalstyle.sweep --help: many pictures on one sheet"
+        epilog="minimalstyle studio: a page in the browser; minimalstyle styles: paintings that "
+        "come with it; minimalstyle texture --help, minimalstyle reconstruct --help: only style, "
+        "only content; python -m minimalstyle.sweep --help: many pictures on one sheet"
         if command == "stylize"
         else None,
         allow_abbrev=False,
@@ -64,7 +65,12 @@ def parser_of(command: Command, console: Console) -> argparse.ArgumentParser:
     if command != "texture":
         add("content", metavar="CONTENT", help="photograph to paint")
     if command != "reconstruct":
-        add("styles", metavar="STYLE", nargs="+", help="painting(s) whose manner to take")
+        add(
+            "styles",
+            metavar="STYLE",
+            nargs="+",
+            help="painting(s) whose manner to take, or their names",
+        )
     _add_files(parser, command)
     _add_settings(parser, command)
     add("--weights", metavar="FILE.onnx", help="another VGG (default: the embedded VGG-19)")

@@ -70,12 +70,12 @@ class Request:
     debug: bool
 
     @property
-    def pictures(self) -> list[str]:
-        """All that are read."""
+    def others(self) -> list[str]:
+        """Pictures that are read besides the styles."""
         content = [] if self.content is None else [self.content]
         start = self.settings.start_picture
-        others = [] if start is None else [start]
-        return [*content, *self.styles, *self.content_masks, *self.style_masks, *others]
+        init = [] if start is None else [start]
+        return [*content, *self.content_masks, *self.style_masks, *init]
 
     def job(self) -> Job:
         """What is to be painted."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from .. import gallery
 from ..errors import StoppedError, UsageError
 from ..files import check_file
 from ..settings.settings import OF_THE_MACHINE, SETTINGS, Settings
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Signals(_CONSOLE) as signals:
         try:
             args = _parser().parse_args(argv)
+            args.styles = [str(gallery.source(one)) for one in args.styles]
             sheet = _sheet(args)
             _check_files(args, sheet)
             with warnings_as_lines(cache(_CONSOLE.tell), args.debug):  # each once
@@ -80,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--contents", nargs="+", required=True, metavar="FILE", help="photographs")
-    add("--styles", nargs="+", required=True, metavar="FILE", help="paintings")
+    add("--styles", nargs="+", required=True, metavar="FILE", help="paintings: files, or names")
     add(
         "--vary",
         action="append",

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import gallery
 from ..errors import UsageError, WeightsError
 from ..files import beside, check_file, check_target, shortened, unused
 from ..pictures.images import check_writable
@@ -32,7 +33,8 @@ def check_files(request: Request, outputs: Outputs) -> Path:
     start = request.settings.start_picture
     if start is not None and not os.path.exists(start):
         raise UsageError(f"--init {start}: give content, noise, style, or an existing picture")
-    inputs = [Path(one) for one in request.pictures]
+    styles = [gallery.source(one) for one in request.styles]
+    inputs = [Path(one) for one in (*request.others, *styles)]
     for path in inputs:
         check_file(path)
     if request.weights is not None:

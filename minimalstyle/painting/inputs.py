@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import gallery
 from .._types import Float32
 from ..errors import UsageError
 from ..loss.styles import Region
@@ -128,7 +129,7 @@ def open_pictures(job: Job) -> Opened:
     needs_start = start is not None and job.settings.init_blend > 0
     return Opened(
         None if job.content is None else _load(job.content),
-        [_load(one) for one in job.styles],
+        [_load(gallery.source(one)) for one in job.styles],
         [images.load_mask(one) for one in job.content_masks],
         [images.load_mask(one) for one in job.style_masks],
         images.load(start) if needs_start and start is not None else None,

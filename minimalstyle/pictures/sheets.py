@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .images import eight_bits
 
-__all__ = ["contact_sheet", "side_by_side"]
+__all__ = ["contact_sheet", "side_by_side", "wall"]
 
 _MARGIN = 8  # pixels around each picture and label
 _SMALLEST_FONT = 12
@@ -90,6 +90,37 @@ def side_by_side(
     (height, width, 3) uint8
     """
     return contact_sheet([pictures], [""], labels, cell=cell)
+
+
+def wall(
+    pictures: Sequence[npt.NDArray[Any]], labels: Sequence[str], *, columns: int, cell: int = 256
+) -> npt.NDArray[np.uint8]:
+    """Pictures in rows of so many, each with its label above it.
+
+    Parameters
+    ----------
+    pictures : sequence of (H, W, 3) uint8, or floats in [0, 1]
+    labels : sequence of str
+        One for each picture.
+    columns : int
+    cell : int
+        See `contact_sheet`.
+
+    Returns
+    -------
+    (height, width, 3) uint8
+    """
+    starts = range(0, len(pictures), columns)
+    rows = [
+        side_by_side(pictures[at : at + columns], labels[at : at + columns], cell=cell)
+        for at in starts
+    ]
+    width = max(row.shape[1] for row in rows)
+    white = [
+        np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255)
+        for row in rows
+    ]
+    return np.concatenate(white)
 
 
 class _Pen:

@@ -13,8 +13,9 @@ import types
 from collections import abc
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from PIL import ExifTags, Image
 
@@ -88,8 +89,13 @@ def make(report: Mapping[str, Any], version: str) -> dict[str, Any]:
     }
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read(source: str | os.PathLike[str] | bytes) -> dict[str, Any]:
     """The recipe in a picture that this program has written.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A file, or what is in one.
 
     Returns
     -------
@@ -102,11 +108,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         The file is not a PNG, JPEG, WebP or TIFF; it has no recipe, or one that is damaged,
         written by a newer version, or with settings that make no sense.
     """
-    path = Path(path)
-    check_file(path)
+    path = Path("picture" if isinstance(source, bytes) else source)
+    if not isinstance(source, bytes):
+        check_file(path)
     try:
-        with quiet_pillow:
-            text = _text(path)
+        with quiet_pillow, _opened(source) as file:
+            text = _text(file)
     # Besides OSError, decoders raise SyntaxError, ValueError, struct.error, IndexError ...
     except Exception as error:
         what = "is damaged, or not a PNG, JPEG, WebP or TIFF"
@@ -130,13 +137,16 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     raise ImageError(f"{path}: its recipe was written by a newer minimalstyle; update this one")
 
 
-def _text(path: Path) -> str | None:
+def _opened(source: str | os.PathLike[str] | bytes) -> BinaryIO:
+    return BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+
+
+def _text(file: BinaryIO) -> str | None:
     """What `images.save` stored, or whatever stands in its place; pixels are not decoded."""
-    with path.open("rb") as file:
-        if file.read(len(SIGNATURE)) == SIGNATURE:
-            file.seek(0)
-            return text_of(file.read(), "minimalstyle")
-    with Image.open(path, formats=_FORMATS) as image:
+    if file.read(len(SIGNATURE)) == SIGNATURE:
+        file.seek(0)
+        return text_of(file.read(), "minimalstyle")
+    with Image.open(file, formats=_FORMATS) as image:
         if image.format == "TIFF":
             text = image.getexif().get(ExifTags.Base.ImageDescription)
         else:

@@ -1,0 +1,387 @@
+"""What the studio has on its desk: photographs, paintings, works. All of it is bounded.
+
+Photographs and results are kept in memory alone; own paintings in a folder, for the next time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+import threading
+import warnings
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from ..errors import ImageError, OutputError, UsageError
+from ..files import atomic_write, reason
+from ..gallery import paintings
+from ..pictures import images
+from ..pictures.opening import errors_of_pillow, open_picture
+from ..records import recipe
+from ..settings.choose import choose
+from ..settings.settings import OF_THE_MACHINE, SETTINGS, Settings
+from .painter import Painter, Work
+from .worker import Source
+
+__all__ = ["MOST_BYTES", "Busy", "Desk", "default_folder", "settings_from"]
+
+MOST_BYTES = 64_000_000  # of an upload
+MOST_PIXELS = 60_000_000
+_PHOTOS, _PHOTO_BYTES = 12, 256_000_000
+_OWN = 40  # paintings
+_WAITING = 12  # works that are not finished
+_KEPT, _KEPT_BYTES = 24, 800_000_000  # finished works, and what their results take
+_DRAFT = 640  # longest side of a draft
+_SCREEN, _THUMB = 1600, 360  # longer sides of pictures for the page
+_NOT_FROM_A_PAGE = {"segment", "style_blend", *OF_THE_MACHINE}
+
+
+class Busy(Exception):
+    """There is too much on the desk; the text says of what."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph.
+
+    Attributes
+    ----------
+    id : str
+        Ours; its own name stays in the browser.
+    data : bytes
+        The file.
+    width, height : int
+    shown : bytes
+        A WebP for the page.
+    sha256 : str
+    recipe : dict or None
+        Of a picture that this program has made.
+    """
+
+    id: str
+    data: bytes
+    width: int
+    height: int
+    shown: bytes
+    sha256: str
+    recipe: dict[str, Any] | None
+
+
+class Desk:
+    """Everything that there is.
+
+    Parameters
+    ----------
+    folder : Path
+        Of own paintings.
+    changed : callable
+        Called from any thread when a work has changed.
+    """
+
+    def __init__(self, folder: Path, changed: Callable[[], None] = lambda: None) -> None:
+        self.folder, self._changed = folder, changed
+        self.photos: OrderedDict[str, Photo] = OrderedDict()
+        self.works: OrderedDict[str, Work] = OrderedDict()
+        self._thumbs: dict[str, bytes] = {}
+        self._lock = threading.RLock()  # of works
+        self.tabs: Counter[str] = Counter()  # that are open
+        self.drafts = Painter(self._works_changed, keep=True)
+        self.prints = Painter(self._works_changed, nice=10)
+
+    def open(self) -> None:
+        """Begin to work."""
+        self.drafts.start()
+        self.prints.start()
+
+    def close(self) -> None:
+        """End all processes."""
+        for painter in (self.drafts, self.prints):
+            painter.close()
+
+    def _works_changed(self) -> None:
+        self._changed()
+
+    # --- Photographs ----------------------------------------------------------------------------
+
+    def add_photo(self, data: bytes) -> Photo:
+        """Read a photograph; ImageError says why it cannot be used."""
+        digest = hashlib.sha256(data).hexdigest()
+        for one in self.photos.values():
+            if one.sha256 == digest:
+                self.photos.move_to_end(one.id)
+                return one
+        picture = _read(data)
+        width, height = images.Size.of(picture.rgb)
+        made = None
+        with suppress(ImageError):
+            made = recipe.read(data)
+        shown = _webp(picture, _SCREEN, 88)
+        photo = Photo(secrets.token_hex(8), data, width, height, shown, digest, made)
+        self.photos[photo.id] = photo
+        while len(self.photos) > 1 and (
+            len(self.photos) > _PHOTOS
+            or sum(len(one.data) for one in self.photos.values()) > _PHOTO_BYTES
+        ):
+            self.photos.popitem(last=False)
+        return photo
+
+    def described(self, photo: Photo) -> dict[str, Any]:
+        """A photograph as the page knows it."""
+        return {
+            "id": photo.id,
+            "width": photo.width,
+            "height": photo.height,
+            "recipe": None if photo.recipe is None else self._recipe(photo.recipe),
+        }
+
+    def _recipe(self, made: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Settings, and the pictures that it was made from, as far as they are here."""
+        if recipe.command_of(made) != "stylize" or len(made["inputs"]["styles"]) != 1:
+            return None
+        content, (style,) = made["inputs"].get("content"), made["inputs"]["styles"]
+        photo = next((one.id for one in self.photos.values() if one.sha256 == content), None)
+        painting = next((key for key in self.painting_keys() if self._digest(key) == style), None)
+        settings = {**asdict(Settings()), **recipe.settings_of(made)}
+        kept = {name: one for name, one in settings.items() if name not in _NOT_FROM_A_PAGE}
+        return {"settings": _plain(kept), "photo": photo, "painting": painting}
+
+    # --- Paintings ------------------------------------------------------------------------------
+
+    def painting_keys(self) -> list[str]:
+        """Names of the gallery, and of own paintings."""
+        return [*paintings(), *self._own()]
+
+    def _own(self) -> list[str]:
+        try:
+            files = [one for one in self.folder.iterdir() if _is_own(one.name)]
+            return [one.name for one in sorted(files, key=lambda one: one.stat().st_mtime)]
+        except OSError:
+            return []
+
+    def wall(self) -> list[dict[str, Any]]:
+        """All paintings as the page knows them, own ones first."""
+        own = [{"id": key, "own": True} for key in reversed(self._own())]
+        hung = [
+            {"id": name, "own": False, "title": one.title, "painter": one.painter, "year": one.year}
+            for name, one in paintings().items()
+        ]
+        return [*own, *hung]
+
+    def add_painting(self, data: bytes) -> str:
+        """Read an own painting and keep it; its key."""
+        key = f"own-{hashlib.sha256(data).hexdigest()}"
+        if key in self._own():
+            return key
+        if len(self._own()) >= _OWN:
+            raise Busy(f"the wall has {_OWN} paintings of your own; take one down first")
+        self._thumbs[key] = _webp(_read(data), _THUMB, 82)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            atomic_write(self.folder / key, data)
+        except OSError as error:
+            cause = error.__cause__ if isinstance(error, OutputError) else None  # has no path
+            raise Busy(f"the painting cannot be kept: {reason(cause or error)}") from None
+        return key
+
+    def remove_painting(self, key: str) -> None:
+        """Take an own painting down; KeyError where there is none."""
+        if key not in self._own():
+            raise KeyError(key)
+        self._thumbs.pop(key, None)
+        with suppress(OSError):
+            (self.folder / key).unlink()
+
+    def thumb(self, key: str) -> bytes:
+        """A small WebP of a painting; KeyError where there is none."""
+        if key not in self._thumbs:
+            self._thumbs[key] = _webp(_read(self._painting(key)), _THUMB, 82)
+        return self._thumbs[key]
+
+    def _painting(self, key: str) -> bytes:
+        """Its file; KeyError where there is none."""
+        if key in paintings():
+            return paintings()[key].path.read_bytes()
+        if _is_own(key):
+            with suppress(OSError):
+                return (self.folder / key).read_bytes()
+        raise KeyError(key)
+
+    def _digest(self, key: str) -> str:
+        if key in paintings():
+            return hashlib.sha256(self._painting(key)).hexdigest()
+        return key.removeprefix("own-")
+
+    # --- Works ----------------------------------------------------------------------------------
+
+    def add_work(
+        self,
+        kind: Literal["draft", "print", "plan"],
+        *,
+        photo: str,
+        painting: str,
+        settings: Settings,
+        tab: str = "",
+        sizes: Iterable[int] = (),
+    ) -> Work:
+        """Have something painted; KeyError where a picture is not here any more.
+
+        A draft takes the place of the one before it, and of those of pages that are closed.
+        """
+        found = self.photos[photo]
+        one = Work(
+            secrets.token_hex(8),
+            kind,
+            tab,
+            Source(photo, found.data),
+            Source(painting, self._painting(painting)),
+            settings,
+            tuple(sizes),
+        )
+        with self._lock:
+            self._place(one)
+        self._changed()
+        return one
+
+    def _place(self, one: Work) -> None:
+        if one.kind != "print":
+            for other in list(self.works.values()):
+                gone = other.tab == one.tab or not self.tabs[other.tab]
+                if other.kind == one.kind and gone and not other.ended.is_set():
+                    self.stop(other.id)
+        self._tidy()
+        if sum(not other.ended.is_set() for other in self.works.values()) >= _WAITING:
+            raise Busy(f"{_WAITING} pictures are waiting; let one of them be finished first")
+        self.works[one.id] = one
+        (self.prints if one.kind == "print" else self.drafts).add(one)
+
+    def stop(self, key: str) -> None:
+        """A work is no longer wanted; KeyError where there is none."""
+        with self._lock:
+            one = self.works.pop(key)
+        (self.prints if one.kind == "print" else self.drafts).stop(one)
+        self._changed()
+
+    def _tidy(self) -> None:
+        """Forget the oldest works where there are too many, or their results too large."""
+        ended = [one for one in self.works.values() if one.ended.is_set()]
+        taken = sum(map(_bytes_of, ended))
+        for one in ended:
+            if one.state != "stopped" and len(ended) <= _KEPT and taken <= _KEPT_BYTES:
+                continue
+            if len(ended) == 1 and one.state == "done":
+                break  # the latest is kept, however large
+            taken -= _bytes_of(one)
+            ended = [other for other in ended if other is not one]
+            del self.works[one.id]
+
+    def seen(self) -> list[dict[str, Any]]:
+        """The works as the page knows them."""
+        with self._lock:
+            return [describe(one) for one in self.works.values() if one.kind != "plan"]
+
+
+def describe(one: Work) -> dict[str, Any]:
+    """A work as the page knows it."""
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "tab": one.tab,
+        "photo": one.photo.key,
+        "painting": one.painting.key,
+        "settings": _plain(asdict(one.settings)),
+        "state": "stopped" if one.unwanted else one.state,
+        "fraction": one.fraction,
+        "left": one.left,
+        "size": one.size,
+        "version": one.version,
+        "text": one.text,
+    }
+
+
+def settings_from(given: object, *, draft: bool = False) -> Settings:
+    """Settings that a page has sent, checked; none of them names a file.
+
+    Raises
+    ------
+    UsageError
+        In words for the page.
+    """
+    if not isinstance(given, dict):
+        raise UsageError("settings are an object")
+    for name in given:
+        if name in _NOT_FROM_A_PAGE:
+            raise UsageError("is not for a page to choose", setting=str(name))
+    init = given.get("init", "content")
+    if init not in SETTINGS["init"].words:
+        raise UsageError(f"must be one of {', '.join(SETTINGS['init'].words)}", setting="init")
+    try:
+        settings = choose("default", given)
+        return replace(settings, size=min(settings.size, _DRAFT)) if draft else settings
+    except UsageError as error:
+        raise UsageError(error.text(lambda name: name.replace("_", " "))) from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError("these are no settings") from error
+
+
+def default_folder() -> Path:
+    """Where programs of this system keep what is the user's."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or home / "AppData/Roaming")
+    elif sys.platform == "darwin":
+        base = home / "Library/Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    return base / "minimalstyle" / "paintings"
+
+
+def _is_own(name: str) -> bool:
+    digest = name.removeprefix("own-")
+    return name.startswith("own-") and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+
+
+def _read(data: bytes) -> images.Picture:
+    """Of an upload; what would take too much memory is refused before it is decoded."""
+    if not data:
+        raise ImageError("the file is empty")
+    name = "this file"
+    with errors_of_pillow(name), open_picture(BytesIO(data), name) as image:
+        if image.width * image.height > MOST_PIXELS:
+            most = f"{MOST_PIXELS / 1e6:.0f} million pixels are the most"
+            raise ImageError(f"{name}: has {image.width}x{image.height} pixels; {most}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return images.load(data)
+
+
+def _webp(picture: images.Picture, longer: int, quality: int) -> bytes:
+    width, height = images.Size.of(picture.rgb)
+    size = images.fit(width, height, min(longer, max(width, height)))
+    channels = [images.eight_bits(images.resize(picture.rgb, *size))]
+    if picture.alpha is not None:
+        channels.append(images.eight_bits(images.resize(picture.alpha, *size)[..., None]))
+    buffer = BytesIO()
+    Image.fromarray(np.concatenate(channels, axis=2)).save(buffer, "WEBP", quality=quality)
+    return buffer.getvalue()
+
+
+def _bytes_of(one: Work) -> int:
+    picture = len(one.picture or b"")
+    return picture + (one.result.pixels.nbytes if one.kind != "plan" and one.result else 0)
+
+
+def _plain(value: Any) -> Any:
+    """For JSON."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,69 @@
+// Inputs for settings, from what the program declares of them.
+import { words } from "./words.js";
+
+const ELSEWHERE = ["size", "enlarge", "strength", "style_scale", "style_blend", "threads", "segment"];
+
+function kinds(setting) {
+  return setting.anyOf ?? [setting];
+}
+
+function input(setting) {
+  const parts = kinds(setting);
+  const words_ = parts.find((one) => one.enum)?.enum ?? (setting.name === "init" ? ["content", "noise", "style"] : null);
+  if (words_) {
+    const select = document.createElement("select");
+    for (const word of words_) select.add(new Option(word.replaceAll("_", " "), word));
+    if (parts.some((one) => one.type === "null")) select.add(new Option(words.unset, ""));
+    return select;
+  }
+  const found = document.createElement("input");
+  const number = parts.find((one) => one.type === "integer" || one.type === "number");
+  if (parts.some((one) => one.type === "boolean")) found.type = "checkbox";
+  else if (number) {
+    found.type = "number";
+    found.min = number.minimum;
+    found.max = number.maximum;
+    found.step = number.type === "integer" ? 1 : "any";
+    found.inputMode = "decimal";
+    if (parts.some((one) => one.type === "null")) found.placeholder = words.unset;
+  } else return null;
+  return found;
+}
+
+// `changed(name, value)` is called with what was chosen; undefined where it makes no sense.
+export function makeKnobs(root, settings, changed) {
+  const groups = new Map(), knobs = new Map();
+  for (const setting of settings) {
+    const field = ELSEWHERE.includes(setting.name) ? null : input(setting);
+    if (!field) continue;
+    if (!groups.has(setting.group)) {
+      const set = document.createElement("fieldset");
+      set.append(Object.assign(document.createElement("legend"), { textContent: setting.group }));
+      groups.set(setting.group, set);
+      root.append(set);
+    }
+    const id = `knob-${setting.name}`, row = document.createElement("div");
+    row.className = "knob";
+    const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: setting.name.replaceAll("_", " ") });
+    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help });
+    field.id = id;
+    field.setAttribute("aria-describedby", help.id);
+    field.addEventListener("change", () => {
+      if (field.type === "checkbox") changed(setting.name, field.checked);
+      else if (field.type !== "number") changed(setting.name, field.value || null);
+      else if (field.validity.valid) changed(setting.name, field.value === "" ? setting.default : Number(field.value));
+      field.setAttribute("aria-invalid", String(!field.validity.valid));
+    });
+    row.append(label, field, help);
+    groups.get(setting.group).append(row);
+    knobs.set(setting.name, field);
+  }
+  return (values) => {
+    for (const setting of settings) {
+      const field = knobs.get(setting.name), value = values[setting.name] ?? setting.default;
+      if (!field) continue;
+      if (field.type === "checkbox") field.checked = value;
+      else field.value = value ?? "";
+    }
+  };
+}

@@ -1,0 +1,393 @@
+// The page: what is chosen, what is asked for, what is shown.
+import * as api from "./api.js";
+import { makeKnobs } from "./knobs.js";
+import { closePrints, drawPrints, openPrints } from "./prints.js";
+import { hangUp, hideAfter, show } from "./stage.js";
+import { drawWall, lineOf, markPainting, titleOf } from "./wall.js";
+import { duration, fill, words } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const SIZE = 512; // of a draft
+const PATIENCE = 120; // milliseconds until a slider that rests is heard
+const state = { tab: "", photo: null, name: "", painting: null, settings: {}, work: null };
+let known = { wall: [], settings: [], most_bytes: 64e6 };
+let works = [], setKnobs = () => {}, timer = null, sending = false, again = false;
+
+// --- Kept for a reload --------------------------------------------------------------------------
+
+function keep() {
+  const { tab, photo, name, painting, settings, work } = state;
+  sessionStorage.setItem("studio", JSON.stringify({ tab, photo, name, painting, settings, work: work?.id }));
+}
+
+function recall() {
+  try {
+    return JSON.parse(sessionStorage.getItem("studio")) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+// --- Words to the user --------------------------------------------------------------------------
+
+let toastTimer = null;
+
+function say(text, action) {
+  const toast = $("toast"), button = toast.querySelector("button");
+  toast.querySelector("p").textContent = text;
+  button.hidden = !action;
+  if (action) {
+    button.textContent = action.text;
+    button.onclick = () => {
+      toast.hidden = true;
+      action.run();
+    };
+  }
+  toast.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => (toast.hidden = true), action ? 12000 : 7000);
+}
+
+const trying = (run) => (...values) => run(...values).catch((error) => say(error.message));
+
+function status(text, fraction = null) {
+  if ($("status").textContent !== text) $("status").textContent = text;
+  $("progress").hidden = fraction === null;
+  if (fraction !== null) $("progress").value = fraction;
+}
+
+function paintingOf(id) {
+  return known.wall.find((one) => one.id === id);
+}
+
+function titleFor(id) {
+  const painting = paintingOf(id);
+  return painting ? titleOf(painting) : words.own_painting;
+}
+
+// --- Photographs --------------------------------------------------------------------------------
+
+function tooLarge(file) {
+  if (file.size > known.most_bytes) say(words.too_many_bytes(Math.round(known.most_bytes / 1e6)));
+  return file.size > known.most_bytes;
+}
+
+const usePhoto = trying(async (file) => {
+  if (!file || tooLarge(file)) return;
+  status(words.reading);
+  try {
+    const photo = await api.addPhoto(file);
+    const name = (file.name ?? "").replace(/\.[^.]*$/, "");
+    known.photos = [...known.photos.filter((one) => one.id !== photo.id), photo];
+    if (photo.recipe) await useRecipe(photo, name);
+    else await setPhoto(photo, name);
+  } finally {
+    if ($("status").textContent === words.reading) status("");
+  }
+});
+
+async function setPhoto(photo, name) {
+  Object.assign(state, { photo, name, work: null });
+  await hangUp(api.photoAt(photo.id), photo.width, photo.height, words.before);
+  $("other").hidden = $("controls").hidden = false;
+  document.body.classList.add("hung");
+  if (state.painting) begin(0);
+  else status(words.pick);
+  keep();
+}
+
+// A picture that was made here: its settings come back.
+async function useRecipe(made, name) {
+  const { settings, photo, painting } = made.recipe;
+  state.settings = changes(settings);
+  if (painting) state.painting = painting;
+  const before = known.photos.find((one) => one.id === photo);
+  drawControls();
+  if (before) await setPhoto(before, name);
+  else if (state.photo) begin(0);
+  else await setPhoto(made, name);
+  const action = { text: words.recipe_use, run: () => setPhoto(made, name) };
+  say(words.recipe_back, before || state.photo !== made ? action : null);
+}
+
+// What differs from the defaults.
+function changes(settings) {
+  const found = {};
+  for (const { name, default: usual } of known.settings)
+    if (name in settings && name !== "size" && JSON.stringify(settings[name]) !== JSON.stringify(usual)) found[name] = settings[name];
+  return found;
+}
+
+// --- Paintings ----------------------------------------------------------------------------------
+
+async function drawPaintings() {
+  const found = await api.start();
+  known = found;
+  drawWall(known.wall, { pick, add: () => $("own").click(), takeDown });
+  markPainting(state.painting);
+}
+
+function pick(painting) {
+  state.painting = painting.id;
+  markPainting(painting.id);
+  caption();
+  keep();
+  if (state.photo) begin(0);
+  else say(words.empty_title);
+}
+
+const takeDown = trying(async (painting) => {
+  await api.removePainting(painting.id);
+  if (state.painting === painting.id) state.painting = null;
+  await drawPaintings();
+  caption();
+  keep();
+});
+
+const useOwn = trying(async (file) => {
+  if (!file || tooLarge(file)) return;
+  say(words.hanging);
+  const painting = await api.addPainting(file);
+  await drawPaintings();
+  $("toast").hidden = true;
+  pick(paintingOf(painting.id));
+});
+
+function caption() {
+  const painting = paintingOf(state.painting);
+  $("title").textContent = painting ? titleOf(painting) : "";
+  $("painter").textContent = painting ? lineOf(painting) : "";
+}
+
+// --- Painting -----------------------------------------------------------------------------------
+
+// A draft, after a moment without another wish; while one is asked for, only the latest waits.
+function begin(wait = PATIENCE) {
+  clearTimeout(timer);
+  if (!state.photo || !state.painting) return;
+  state.work = null; // what is shown is no longer what is wished
+  follow();
+  status(words.starting, 0);
+  timer = setTimeout(send, wait);
+}
+
+async function send() {
+  if (!state.photo || !state.painting) return;
+  if (sending) {
+    again = true;
+    return;
+  }
+  sending = true;
+  caption();
+  markPainting(state.painting);
+  try {
+    state.work = await api.addWork({ kind: "draft", ...wish(), settings: { ...state.settings, size: SIZE } });
+    keep();
+    follow();
+  } catch (error) {
+    status(words.failed(error.message));
+  }
+  sending = false;
+  if (again) {
+    again = false;
+    send();
+  }
+}
+
+function wish() {
+  return { tab: state.tab, photo: state.photo.id, painting: state.painting };
+}
+
+function told(now) {
+  works = now;
+  drawPrints(works, titleFor, { stop: (work) => api.stop(work.id).catch(() => {}), show: look, nameOf });
+  const mine = works.find((one) => one.id === state.work?.id);
+  if (mine) state.work = mine;
+  follow();
+}
+
+// What is said and shown of the picture on the stage.
+function follow() {
+  const work = state.work, busy = work && ["waiting", "painting"].includes(work.state);
+  $("save").disabled = work?.state !== "done";
+  $("print").disabled = !state.painting;
+  $("stop").hidden = !busy || work.kind !== "draft";
+  document.body.classList.toggle("busy", Boolean(busy));
+  if (!work) return;
+  if (work.version) show(api.pictureOf(work), words.after(titleFor(work.painting)));
+  if (work.state === "waiting") status(words.starting, 0);
+  else if (work.state === "painting") {
+    const percent = Math.floor(20 * work.fraction) * 5; // a screen reader is not told each step
+    const left = work.left === null ? "" : duration(Math.ceil(work.left / 5) * 5);
+    status(work.text || (work.version ? words.painting(percent, left) : words.starting), work.fraction);
+  } else if (work.state === "failed") status(words.failed(work.text));
+  else status(work.text ? words.failed(work.text) : words[work.state]);
+  if (work.state === "done")
+    for (const link of $("formats").querySelectorAll("a")) {
+      link.href = api.fileOf(work, link.dataset.kind);
+      link.download = nameOf(work, link.dataset.kind);
+    }
+}
+
+function nameOf(work, kind) {
+  const painting = work.painting.startsWith("own-") ? "own" : work.painting;
+  return `${state.name || "picture"}_${painting}.${kind}`;
+}
+
+async function look(work) {
+  closePrints();
+  const photo = known.photos.find((one) => one.id === work.photo) ?? (await api.start()).photos.find((one) => one.id === work.photo);
+  if (photo) {
+    state.photo = photo;
+    await hangUp(api.photoAt(photo.id), photo.width, photo.height, words.before);
+  }
+  Object.assign(state, { work, painting: work.painting, settings: changes(work.settings) });
+  drawControls();
+  keep();
+  follow();
+}
+
+// --- Controls -----------------------------------------------------------------------------------
+
+function drawControls() {
+  const { strength = 50, style_scale: brush = 1, preserve_color: colours = "off" } = state.settings;
+  $("strength").value = strength ?? 50;
+  $("brush").value = Math.log2(Array.isArray(brush) ? brush[0] : brush);
+  $("colours").checked = colours !== "off";
+  setKnobs(state.settings);
+  caption();
+  markPainting(state.painting);
+  values();
+}
+
+function values() {
+  $("strength").setAttribute("aria-valuetext", words.strength_value($("strength").value));
+  $("brush").setAttribute("aria-valuetext", words.brush_value((2 ** $("brush").value).toFixed(2)));
+}
+
+function set(name, value) {
+  const usual = known.settings.find((one) => one.name === name)?.default;
+  if (JSON.stringify(value) === JSON.stringify(usual)) delete state.settings[name];
+  else state.settings[name] = value;
+  values();
+  keep();
+  begin();
+}
+
+$("strength").addEventListener("input", () => {
+  const value = Number($("strength").value);
+  set("strength", value === 50 ? null : value);
+});
+$("brush").addEventListener("input", () => set("style_scale", Math.round(100 * 2 ** $("brush").value) / 100));
+$("colours").addEventListener("change", () => {
+  set("preserve_color", $("colours").checked ? "luminance" : "off");
+  setKnobs(state.settings);
+});
+$("reset").onclick = () => {
+  state.settings = {};
+  drawControls();
+  keep();
+  begin();
+};
+$("stop").onclick = trying(async () => {
+  const work = state.work;
+  await api.stop(work.id);
+  state.work = { ...work, state: "stopped" };
+  follow();
+});
+
+function openMenu(open) {
+  $("formats").hidden = !open;
+  $("save").setAttribute("aria-expanded", String(open));
+  if (open) $("formats").querySelector("a").focus();
+}
+$("save").onclick = () => openMenu($("formats").hidden);
+$("formats").onclick = () => openMenu(false);
+document.addEventListener("pointerdown", (event) => event.target.closest(".menu") || openMenu(false));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || $("formats").hidden) return;
+  openMenu(false);
+  $("save").focus();
+});
+
+const startPrint = trying(async (size) => {
+  const settings = { ...state.settings, size };
+  await api.addWork({ kind: "print", ...wish(), settings });
+});
+$("print").onclick = () => openPrints({ ...wish(), photo: state.photo, settings: state.settings }, startPrint);
+$("queue").onclick = () => openPrints(null);
+$("prints").addEventListener("click", (event) => event.target === $("prints") && closePrints());
+
+// --- Files --------------------------------------------------------------------------------------
+
+for (const [input, use] of [["file", usePhoto], ["snap", usePhoto], ["own", useOwn]])
+  $(input).addEventListener("change", () => {
+    const [file] = $(input).files;
+    $(input).value = "";
+    if (file) use(file);
+  });
+$("choose").onclick = $("other").onclick = () => $("file").click();
+$("camera").onclick = () => $("snap").click();
+
+addEventListener("paste", (event) => {
+  const file = [...(event.clipboardData?.files ?? [])][0];
+  if (file) usePhoto(file);
+});
+const onWall = (event) => Boolean(event.target.closest?.("#wall"));
+let over = 0;
+addEventListener("dragenter", (event) => {
+  event.preventDefault();
+  over += 1;
+});
+addEventListener("dragleave", () => {
+  over -= 1;
+  if (over <= 0) $("over").hidden = true;
+});
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  if (![...event.dataTransfer.types].includes("Files")) return;
+  $("over").hidden = false;
+  $("over").classList.toggle("wall", onWall(event));
+  $("over").firstElementChild.textContent = onWall(event) ? words.drop_painting : words.drop_photo;
+});
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  over = 0;
+  $("over").hidden = true;
+  const [file] = event.dataTransfer.files;
+  if (file) (onWall(event) ? useOwn : usePhoto)(file);
+});
+
+// --- Beginning ----------------------------------------------------------------------------------
+
+async function open() {
+  fill(document);
+  await drawPaintings();
+  setKnobs = makeKnobs($("knobs"), known.settings, set);
+  const before = recall();
+  state.tab = before.tab ?? crypto.getRandomValues(new Uint32Array(2)).join("-");
+  works = known.works;
+  const latest = works.at(-1); // a page that was closed, and is opened again
+  const photo = known.photos.find((one) => one.id === (before.tab ? before.photo?.id : latest?.photo));
+  state.painting = before.tab ? before.painting : (latest?.painting ?? null);
+  if (!paintingOf(state.painting)) state.painting = null;
+  state.settings = before.tab ? (before.settings ?? {}) : latest ? changes(latest.settings) : {};
+  state.name = before.name ?? "";
+  drawControls();
+  if (photo) {
+    const work = works.find((one) => one.id === (before.tab ? before.work : latest?.id)) ?? null;
+    const wished = state.painting;
+    if (work) state.painting = null; // it is painted, or being painted: not once more
+    await setPhoto(photo, state.name);
+    Object.assign(state, { painting: wished, work });
+    drawControls();
+  }
+  keep();
+  follow();
+  api.listen(state.tab, told);
+}
+
+open().catch((error) => {
+  hideAfter();
+  say(error.message);
+});

@@ -1,0 +1,399 @@
+"""The server of the studio: what the page asks for, and what it is told.
+
+Everything that takes long is done in a process or a thread; the page is answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import secrets
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..errors import ImageError, UsageError
+from ..files import reason
+from ..settings.schema import json_schema
+from ..settings.settings import LARGEST, SETTINGS
+from .desk import MOST_BYTES, Busy, Desk, describe, settings_from
+from .guard import Guard
+
+__all__ = ["application", "serve"]
+
+_PAGE = Path(__file__).parent / "page"
+_MOST_JSON = 100_000  # bytes
+_UPLOADS = 2  # at once; others wait
+_SLOWEST = 300.0  # seconds of an upload
+_LISTENERS = 24  # pages that are open
+_BREATH = 0.08  # seconds between two words to a page
+_BEAT = 15.0  # seconds; so it is found when a page is gone
+_PLAN = 120.0  # seconds, behind the draft that is being painted
+_FILES = {"png": ("image/png", 8), "jpg": ("image/jpeg", 8), "tif": ("image/tiff", 16)}
+_FRESH = {"cache-control": "no-store"}
+_KEPT = {"cache-control": "private, max-age=86400"}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class _Refused(Exception):
+    """An answer with a line that says why."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class _Studio:
+    """The desk, and the pages that look at it."""
+
+    def __init__(self, folder: Path, debug: bool) -> None:
+        self.desk = Desk(folder, self._changed)
+        self.debug = debug
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listeners: set[asyncio.Event] = set()
+        self._uploads = asyncio.Semaphore(_UPLOADS)
+        self._reading = asyncio.Semaphore(1)  # pictures are decoded one after the other
+
+    @asynccontextmanager
+    async def living(self, _: object) -> AsyncIterator[None]:
+        """From start to end; at its end no process is left."""
+        self._loop = asyncio.get_running_loop()
+        self.desk.open()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.desk.close)
+
+    def _changed(self) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for one in self._listeners:
+            one.set()
+
+    # --- What is told ---------------------------------------------------------------------------
+
+    async def start(self, _: Request) -> Response:
+        """All that a page has to know when it opens."""
+        schema = json_schema()["properties"]
+        settings = [
+            {"name": name, "group": one.group, "help": one.help, **schema[name]}
+            for name, one in SETTINGS.items()
+        ]
+        return JSONResponse(
+            {
+                "wall": await asyncio.to_thread(self.desk.wall),
+                "photos": [self.desk.described(one) for one in self.desk.photos.values()],
+                "works": self.desk.seen(),
+                "settings": settings,
+                "most_bytes": MOST_BYTES,
+            },
+            headers=_FRESH,
+        )
+
+    async def events(self, request: Request) -> Response:
+        """How far works are, as often as they change (server-sent events)."""
+        if len(self._listeners) >= _LISTENERS:
+            raise _Refused(503, "too many pages are open")
+        woken = asyncio.Event()
+        woken.set()
+        self._listeners.add(woken)
+        tab = request.query_params.get("tab", "")[:64]
+        self.desk.tabs[tab] += 1
+
+        async def told() -> AsyncIterator[str]:
+            try:
+                while not await request.is_disconnected():
+                    try:
+                        await asyncio.wait_for(woken.wait(), _BEAT)
+                    except TimeoutError:
+                        yield ":\n\n"
+                        continue
+                    woken.clear()
+                    yield f"data: {json.dumps(self.desk.seen())}\n\n"
+                    await asyncio.sleep(_BREATH)
+            finally:
+                self._listeners.discard(woken)
+                self.desk.tabs[tab] -= 1
+
+        return StreamingResponse(told(), media_type="text/event-stream", headers=_FRESH)
+
+    # --- Pictures -------------------------------------------------------------------------------
+
+    async def add_photo(self, request: Request) -> Response:
+        """A photograph, as the body of the request."""
+        photo = await self._read(request, self.desk.add_photo)
+        return JSONResponse(self.desk.described(photo), 201)
+
+    async def photo(self, request: Request) -> Response:
+        """A photograph as the page shows it."""
+        photo = self.desk.photos[request.path_params["key"]]
+        return Response(photo.shown, media_type="image/webp", headers=_KEPT)
+
+    async def add_painting(self, request: Request) -> Response:
+        """An own painting, as the body of the request."""
+        key = await self._read(request, self.desk.add_painting)
+        return JSONResponse({"id": key, "own": True}, 201)
+
+    async def painting(self, request: Request) -> Response:
+        """A painting, small."""
+        async with self._reading:
+            data = await asyncio.to_thread(self.desk.thumb, request.path_params["key"])
+        return Response(data, media_type="image/webp", headers=_KEPT)
+
+    async def remove_painting(self, request: Request) -> Response:
+        """Take down an own painting."""
+        await asyncio.to_thread(self.desk.remove_painting, request.path_params["key"])
+        return Response(status_code=204)
+
+    async def _read(self, request: Request, use: Callable[[bytes], Any]) -> Any:
+        """Receive a file, and let it be read."""
+        async with self._uploads:
+            try:
+                async with asyncio.timeout(_SLOWEST):
+                    data = await _body(request, MOST_BYTES)
+            except TimeoutError:
+                raise _Refused(408, "the upload took too long") from None
+            async with self._reading:
+                return await asyncio.to_thread(use, data)
+
+    # --- Works ----------------------------------------------------------------------------------
+
+    async def add_work(self, request: Request) -> Response:
+        """Have a picture painted: a draft at once, or a print in the queue."""
+        asked = await _json(request)
+        kind = asked.get("kind")
+        if kind not in ("draft", "print"):
+            raise _Refused(400, "a work is a draft or a print")
+        settings = settings_from(asked["settings"], draft=kind == "draft")
+        work = await self._begin(kind, asked, settings)
+        return JSONResponse(describe(work), 201)
+
+    async def plan(self, request: Request) -> Response:
+        """What sizes take, in seconds and bytes."""
+        asked = await _json(request)
+        sizes = asked.get("sizes")
+        if not (isinstance(sizes, list) and 0 < len(sizes) <= 8):
+            raise _Refused(400, "one to eight sizes are planned")
+        if not all(type(one) is int and 16 <= one <= LARGEST for one in sizes):
+            raise _Refused(400, f"sizes are whole numbers from 16 to {LARGEST}")
+        work = await self._begin("plan", asked, settings_from(asked["settings"]), sizes)
+        try:
+            if not await asyncio.to_thread(work.ended.wait, _PLAN) or work.state == "stopped":
+                raise _Refused(503, "another question came first")
+            if work.state == "failed":
+                raise _Refused(422, work.text)
+        finally:
+            with suppress(KeyError):
+                self.desk.stop(work.id)
+        return JSONResponse(work.result, headers=_FRESH)
+
+    async def _begin(self, kind: Any, asked: dict[str, Any], settings: Any, sizes: Any = ()) -> Any:
+        tab = str(asked.get("tab", ""))[:64]
+        pictures = {name: str(asked[name]) for name in ("photo", "painting")}
+        return await asyncio.to_thread(
+            lambda: self.desk.add_work(kind, **pictures, settings=settings, tab=tab, sizes=sizes)
+        )
+
+    async def stop(self, request: Request) -> Response:
+        """Stop a work, or forget it."""
+        self.desk.stop(request.path_params["key"])
+        return Response(status_code=204)
+
+    async def picture(self, request: Request) -> Response:
+        """A work as far as it is."""
+        picture = self.desk.works[request.path_params["key"]].picture
+        if picture is None:
+            raise KeyError
+        kind = "image/jpeg" if picture[:2] == b"\xff\xd8" else "image/webp"
+        return Response(picture, media_type=kind, headers=_KEPT)
+
+    async def download(self, request: Request) -> Response:
+        """A finished work as a file, with its recipe."""
+        work, kind = self.desk.works[request.path_params["key"]], request.path_params["kind"]
+        if work.state != "done" or kind not in _FILES:
+            raise KeyError
+        media, bits = _FILES[kind]
+        async with self._reading:
+            data = await asyncio.to_thread(work.result.encode, f"picture.{kind}", bits=bits)
+        headers = {**_FRESH, "content-disposition": "attachment"}
+        return Response(data, media_type=media, headers=headers)
+
+    # --- When something is wrong ----------------------------------------------------------------
+
+    def answered(self, handler: Handler) -> Handler:
+        """Errors as a line for the page."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Exception as error:
+                status, text = _said(error)
+                if status == 500:
+                    self._report(error)
+                return JSONResponse({"error": text}, status, headers=_FRESH)
+
+        return answer
+
+    def _report(self, error: Exception) -> None:
+        """In the terminal."""
+        if self.debug:
+            traceback.print_exception(error)
+        else:
+            print(f"minimalstyle: {type(error).__name__}: {reason(error)}", file=sys.stderr)
+
+
+def application(folder: Path, port: int, token: str | None = None, *, debug: bool = False) -> Guard:
+    """The application, for a server of ASGI.
+
+    Parameters
+    ----------
+    folder : Path
+        Where own paintings are kept.
+    port : int
+        At which it is reached.
+    token : str, optional
+        What whoever asks has to know.
+    debug : bool
+        Print tracebacks.
+    """
+    studio = _Studio(folder, debug)
+
+    def route(path: str, handler: Handler, method: str = "GET") -> Route:
+        return Route(path, studio.answered(handler), methods=[method])
+
+    routes = [
+        route("/api/start", studio.start),
+        route("/api/events", studio.events),
+        route("/api/photos", studio.add_photo, "POST"),
+        route("/api/photos/{key}", studio.photo),
+        route("/api/paintings", studio.add_painting, "POST"),
+        route("/api/paintings/{key}", studio.painting),
+        route("/api/paintings/{key}", studio.remove_painting, "DELETE"),
+        route("/api/plans", studio.plan, "POST"),
+        route("/api/works", studio.add_work, "POST"),
+        route("/api/works/{key}", studio.stop, "DELETE"),
+        route("/api/works/{key}/picture", studio.picture),
+        route("/api/works/{key}/file.{kind}", studio.download),
+        Mount("/", StaticFiles(directory=_PAGE, html=True)),
+    ]
+    app = Starlette(routes=routes, lifespan=studio.living)
+    app.state.studio = studio
+    guard = Guard(app, port, token)
+    return guard
+
+
+def serve(
+    host: str, port: int, folder: Path, *, ready: Callable[[str], object], debug: bool = False
+) -> None:
+    """Answer until the process is told to end.
+
+    Parameters
+    ----------
+    host : str
+        Of this computer alone, or another one: then the address has a token.
+    port : int
+        0 for one that is free.
+    folder : Path
+        Where own paintings are kept.
+    ready : callable
+        Told the address once it is open.
+    debug : bool
+        Print tracebacks.
+
+    Raises
+    ------
+    UsageError
+        Nothing can listen there.
+    """
+    listening = _listening(host, port)
+    port = listening.getsockname()[1]
+    token = None if _is_loopback(host) else secrets.token_urlsafe(24)
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    config = uvicorn.Config(
+        application(folder, port, token, debug=debug),
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,  # pages listen for ever
+        timeout_keep_alive=30,
+        limit_concurrency=200,
+    )
+    threading.Thread(target=ready, args=(address,), daemon=True).start()
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"{host}, port {port}: cannot be listened at: {reason(error)}") from None
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body of a request, which is no longer than `most`."""
+    words = f"the file is larger than {most / 1e6:.0f} MB, the most that is taken"
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > most:
+        raise _Refused(413, words)
+    parts, got = [], 0
+    async for part in request.stream():
+        got += len(part)
+        if got > most:
+            raise _Refused(413, words)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    try:
+        found = json.loads(await _body(request, _MOST_JSON))
+    except (ValueError, RecursionError):
+        raise _Refused(400, "this is not JSON") from None
+    if not isinstance(found, dict) or not {"photo", "painting", "settings"} <= found.keys():
+        raise _Refused(400, "a photo, a painting and settings are needed")
+    return found
+
+
+def _said(error: Exception) -> tuple[int, str]:
+    """Status and line for the page."""
+    if isinstance(error, _Refused):
+        return error.status, str(error)
+    if isinstance(error, ImageError):
+        return 422, str(error).removeprefix("picture: ")
+    answers: list[tuple[type[Exception], int, str]] = [
+        (Busy, 429, str(error)),
+        (KeyError, 404, "that is not here any more"),
+        (UsageError, 400, str(error)),
+        (ClientDisconnect, 400, "the upload ended early"),
+        (Exception, 500, "something unexpected went wrong; the terminal says more"),
+    ]
+    return next((status, text) for kind, status, text in answers if isinstance(error, kind))
