@@ -10,6 +10,7 @@ from . import early as early  # first: what Ctrl-C meets from here on is ours
 # isort: split
 from typing import TYPE_CHECKING
 
+from .batch import batch
 from .errors import (
     CheckpointError,
     ImageError,
@@ -25,6 +26,7 @@ from .settings.keywords import SettingsDict
 from .settings.settings import Settings
 
 if TYPE_CHECKING:
+    from .batch.painter import Outcome
     from .loss.objective import Objective
     from .network.network import Network, load_network
     from .painting.events import Iterate
@@ -43,6 +45,7 @@ __all__ = [
     "MinimalstyleWarning",
     "Network",
     "Objective",
+    "Outcome",
     "OutputError",
     "Result",
     "Settings",
@@ -50,6 +53,7 @@ __all__ = [
     "StoppedError",
     "UsageError",
     "WeightsError",
+    "batch",
     "gradcheck",
     "load_network",
     "paint",
@@ -64,6 +68,7 @@ _HOMES = {
     "Network": "network.network",
     "Objective": "loss.objective",
     "Job": "painting.job",
+    "Outcome": "batch.painter",
     "Result": "painting.result",
     "load_network": "network.network",
     "paint": "painting.functions",

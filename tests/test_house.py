@@ -12,6 +12,7 @@ ROOMS = [
     "__main__",
     "sweep",
     "commands",
+    "batch",
     "painting",
     "records",
     "loss",

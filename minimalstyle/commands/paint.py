@@ -46,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    if argv[:1] == ["batch"]:
+        from . import batch
+
+        return batch.main(argv[1:])
     with Signals(_CONSOLE) as signals:
         try:
             code = _run(parse(argv, _CONSOLE), signals)

@@ -1,0 +1,44 @@
+"""Many pictures: lists of jobs, what is done of them, and who paints them.
+
+Knows jobs and files, no pixels and no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..painting.job import Job
+    from .painter import Outcome
+
+__all__ = ["batch"]  # which stands here because the package would hide it
+
+
+def batch(
+    jobs: Iterable[Job],
+    *,
+    on_progress: Callable[[int, float], object] = lambda *_: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Iterator[Outcome]:
+    """Paint many jobs; network, kernels and paintings are made ready once.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        Taken one after another, as they are painted.
+    on_progress : callable, optional
+        Called with the number of a job, from 0, and the share of it that is done; the batch ends
+        when it returns "stop".
+    on_note : callable, optional
+        Called with lines such as "compiling kernels ...".
+
+    Yields
+    ------
+    Outcome
+        As they are ready. What goes wrong with one is its `error`, and the others go on.
+    """
+    from .run import crew
+
+    with crew(on_note) as painters:
+        yield from painters.outcomes(enumerate(jobs), on_progress)
