@@ -19,6 +19,7 @@ from ..errors import OutputError, UsageError
 from ..files import atomic_write, check_target, reason
 from ..records.checkpoint import plain_json
 from ..records.recipe import ingredients
+from ..records.style import digest_of
 from .tasks import Task
 
 __all__ = ["NAME", "Folder", "State"]
@@ -189,9 +190,7 @@ class Folder:
 
 
 def _digest(source: Any) -> str:
-    """SHA-256 of a picture's file."""
-    with Path(source).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_of(source)
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

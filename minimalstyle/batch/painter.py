@@ -11,9 +11,11 @@ from typing import Any
 
 from ..errors import CheckpointError, MinimalstyleError, MinimalstyleWarning, StoppedError
 from ..files import one_line
+from ..loss.kept import KeptMoments
 from ..network.network import Network, load_network
 from ..painting import method, plan
 from ..painting.events import Iterate
+from ..painting.inputs import open_style
 from ..painting.job import Job
 from ..painting.prepare import Prepared, prepare
 from ..painting.result import Result
@@ -66,6 +68,7 @@ class Painter:
         self.threads, self.note = threads, note
         self._networks: dict[Any, Network] = {}
         self._paintings: OrderedDict[Any, Picture] = OrderedDict()
+        self._kept = KeptMoments()
 
     def attempt(
         self, number: int, job: Job, callback: Callable[[Iterate], object] = lambda _: None
@@ -117,7 +120,7 @@ class Painter:
             self._networks[key] = load_network(job.weights, threads=threads)
         styles = tuple(self._opened(one) for one in job.styles)
         job = replace(job, styles=styles)
-        return prepare(job, network=self._networks[key], note=self.note)
+        return prepare(job, network=self._networks[key], note=self.note, kept=self._kept)
 
     def _opened(self, source: Any) -> Picture:
         """A painting; those of the last jobs stay in memory."""
@@ -128,7 +131,8 @@ class Painter:
         elif not isinstance(source, bytes):
             return source if isinstance(source, Picture) else images.load(source)
         if key not in self._paintings:
-            self._paintings[key] = images.load(source)
+            self._paintings[key], moments = open_style(source)
+            self._kept.add(moments)
         self._paintings.move_to_end(key)
         while len(self._paintings) > 1 and self._bytes() > _ROOM:
             self._paintings.popitem(last=False)

@@ -118,7 +118,7 @@ def _orders(args: argparse.Namespace) -> list[Order]:
         raise UsageError("give photographs and --styles, or a --list; see --help")
     settings = _settings(args, {})
     contents = walk(args.photos, without=args.output)
-    styles = [path for path, _ in walk(args.styles, without=args.output)]
+    styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
     return orders(contents, styles, settings, pairs=args.pairs)
 
 

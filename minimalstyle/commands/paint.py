@@ -46,10 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    if argv[:1] == ["batch"]:
-        from . import batch
-
-        return batch.main(argv[1:])
+    if argv[:1] in (["batch"], ["style"]):
+        return _other(*argv)
     with Signals(_CONSOLE) as signals:
         try:
             code = _run(parse(argv, _CONSOLE), signals)
@@ -65,6 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 128 + signal.SIGINT
         except Exception as error:
             return _CONSOLE.failed(error, "--debug" in argv)
+
+
+def _other(command: str, *argv: str) -> int:
+    if command == "batch":
+        from . import batch
+
+        return batch.main(argv)
+    from . import style
+
+    return style.main(argv)
 
 
 def _run(args: argparse.Namespace, signals: Signals) -> int:

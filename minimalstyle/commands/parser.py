@@ -52,8 +52,10 @@ def parser_of(command: Command, console: Console) -> argparse.ArgumentParser:
         description=_COMMANDS.get(
             command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
         ),
-        epilog="minimalstyle texture --help, minimalstyle reconstruct --help: only style, only "
-        "content; python -m minimalstyle.sweep --help: many pictures on one sheet"
+        epilog="minimalstyle batch --help: many photographs and paintings; minimalstyle texture "
+        "--help, minimalstyle reconstruct --help: only style, only content; minimalstyle style "
+        "--help: a painting that is measured once; python -m minimalstyle.sweep --help: many "
+        "pictures on one sheet"
         if command == "stylize"
         else None,
         allow_abbrev=False,
