@@ -18,6 +18,7 @@ __all__ = ["batch"]  # which stands here because the package would hide it
 def batch(
     jobs: Iterable[Job],
     *,
+    workers: int = 1,
     on_progress: Callable[[int, float], object] = lambda *_: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Outcome]:
@@ -27,6 +28,9 @@ def batch(
     ----------
     jobs : iterable of Job
         Taken one after another, as they are painted.
+    workers : int
+        How many pictures are painted at once, by processes that share the cores; 1 for this
+        process. More are started anew (spawn): a script needs `if __name__ == "__main__":`.
     on_progress : callable, optional
         Called with the number of a job, from 0, and the share of it that is done; the batch ends
         when it returns "stop".
@@ -40,5 +44,5 @@ def batch(
     """
     from .run import crew
 
-    with crew(on_note) as painters:
+    with crew(workers, on_note) as painters:
         yield from painters.outcomes(enumerate(jobs), on_progress)

@@ -57,6 +57,10 @@ class Alone(Crew):
                 return
 
 
-def crew(note: Callable[[str], None] = lambda _: None) -> Crew:
-    """Those who paint a batch."""
-    return Alone(note)
+def crew(workers: int = 1, note: Callable[[str], None] = lambda _: None) -> Crew:
+    """Those who paint a batch: so many processes, or this one."""
+    if workers == 1:
+        return Alone(note)
+    from .pool import Pool
+
+    return Pool(workers, note)

@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--bits", type=int, choices=(8, 16), default=8, help="16 for PNG and TIFF (default: 8)")
     add("--no-metadata", action="store_true", help="leave the recipes out of the pictures")
     add("--force", action="store_true", help="overwrite files that no batch has written")
+    text = "pictures at once, by processes that share the cores (default: 1)"
+    add("--workers", type=_count, default=1, metavar="N", help=text)
     add("--checkpoint", action="store_true", help="keep the state of a picture, to go on with it")
     add("--contact-sheet", type=Path, metavar="FILE", help="all pictures on one sheet, in the end")
     add("--dry-run", action="store_true", help="list jobs, memory and time, and stop")
@@ -88,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="print errors and warnings only")
     add("--debug", action="store_true", help="show where in the program an error came from")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 to 1024")
+    return int(text)
 
 
 def _settings(args: argparse.Namespace, given: dict[str, Any]) -> Settings:

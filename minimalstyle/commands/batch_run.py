@@ -77,7 +77,7 @@ class Batch:
             self.display.note(f"{there} of {len(self.listed)} pictures are there already")
         stopped: OutputError | None = None
         try:
-            with crew(cache(self.display.note)) as painters:
+            with crew(self.args.workers, cache(self.display.note)) as painters:
                 self.pace.workers = painters.workers
                 self._paint(painters)
         except OutputError as error:
