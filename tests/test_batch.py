@@ -379,7 +379,9 @@ def test_the_time_that_is_left(monkeypatch):
     works = {number: 1.0 + number % 3 for number in range(20)}
     took = {number: 2.0 * work * (1 + 0.1 * (-1) ** number) for number, work in works.items()}
     took[0] += 15
-    clock = pace.Pace(works)
+    clock = pace.Pace()
+    for number, work in works.items():
+        clock.add(number, work)
     assert clock.seconds_left is None
     assert clock.fraction == 0
     for number in works:

@@ -1,7 +1,6 @@
 """How much of a batch is done, and how long the rest will take."""
 
 import time
-from collections.abc import Mapping
 
 __all__ = ["Pace"]
 
@@ -11,15 +10,14 @@ class Pace:
 
     Parameters
     ----------
-    work : mapping of int to float
-        Of each picture that is to be painted, by its number.
     workers : int
         That paint at once.
     """
 
-    def __init__(self, work: Mapping[int, float], workers: int = 1) -> None:
-        self._work, self.workers = dict(work), workers
-        self._total = sum(work.values())
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        self._work: dict[int, float] = {}  # of each picture that is to be painted
+        self._total = 0.0
         self._begun: dict[int, tuple[float, float]] = {}  # when, and the share that is done
         self._done: list[tuple[float, float]] = []  # seconds and work of pictures
 

@@ -78,7 +78,11 @@ class Task:
 
 
 def walk(
-    given: Iterable[str | os.PathLike[str]], *, without: Path, also: Iterable[str] = ()
+    given: Iterable[str | os.PathLike[str]],
+    *,
+    without: Path,
+    also: Iterable[str] = (),
+    empty: bool = False,
 ) -> list[tuple[Path, str]]:
     """The pictures among files and in folders, with the folder below the one that was given.
 
@@ -91,6 +95,8 @@ def walk(
         A folder that is not walked: that of the results.
     also : iterable of str
         Other suffixes.
+    empty : bool
+        Take folders without pictures, and files that are not there yet.
 
     Raises
     ------
@@ -102,11 +108,12 @@ def walk(
     found = []
     for one in map(Path, given):
         if not one.is_dir():
-            check_file(one)
+            if not empty:
+                check_file(one)
             found.append((one, ""))
             continue
         inside = list(_inside(one, _PICTURES | set(also), without.resolve()))
-        if not inside:
+        if not inside and not empty:
             raise UsageError(f"{one}: there is no picture in this folder")
         found += inside
     return found

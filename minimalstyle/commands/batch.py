@@ -6,7 +6,7 @@ Everything slow is imported inside functions, so that `--help` and mistakes are 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--bits", type=int, choices=(8, 16), default=8, help="16 for PNG and TIFF (default: 8)")
     add("--no-metadata", action="store_true", help="leave the recipes out of the pictures")
     add("--force", action="store_true", help="overwrite files that no batch has written")
+    text = "paint what is put into the folders, until Ctrl-C"
+    add("--watch", action="store_true", help=text)
     text = "pictures at once, by processes that share the cores (default: 1)"
     add("--workers", type=_count, default=1, metavar="N", help=text)
     add("--checkpoint", action="store_true", help="keep the state of a picture, to go on with it")
@@ -118,6 +120,8 @@ def _going_on(settings: Settings) -> Settings:
 def _orders(args: argparse.Namespace) -> list[Order]:
     from ..batch.tasks import orders, walk
 
+    if args.watch and (args.list or args.pairs or args.dry_run):
+        raise UsageError("--watch takes folders, and neither --list, --pairs nor --dry-run")
     if args.list is not None:
         if args.photos or args.styles or args.pairs:
             raise UsageError("--list has the photographs and paintings; give no others")
@@ -125,6 +129,11 @@ def _orders(args: argparse.Namespace) -> list[Order]:
     if not args.photos or not args.styles:
         raise UsageError("give photographs and --styles, or a --list; see --help")
     settings = _settings(args, {})
+    if args.watch:
+        for one in args.photos:
+            if not Path(one).is_dir():
+                raise UsageError(f"--watch: {one} is no folder")
+        return []  # they come when they are whole
     contents = walk(args.photos, without=args.output)
     styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
     return orders(contents, styles, settings, pairs=args.pairs)
@@ -181,12 +190,11 @@ def _is_float(name: str) -> bool:
 
 
 def _run(args: argparse.Namespace, signals: Signals) -> int:
-    from ..batch.tasks import check_apart, check_template, tasks
+    from ..batch.tasks import check_apart, check_template
 
     check_template(args.name)
     asked = _orders(args)
-    of_all = {"weights": args.weights}
-    listed = tasks(asked, args.output, template=args.name, ext=args.ext, **of_all)
+    listed = _tasks(args, asked)
     check_apart(listed)
     display = Display(_CONSOLE, args.quiet)
     from ..batch.folder import Folder
@@ -198,24 +206,41 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
         return _dry_run(listed, display)
     with Folder(args.output, digest, how) as folder:
         _check(args, folder, listed)
-        states = {task.name: folder.state(task) for task in listed}
-        foreign = [task for task in listed if states[task.name] == "foreign"]
-        if foreign and not args.force:
-            what = "exists, and is not of this batch; --force overwrites it"
-            raise UsageError(f"{foreign[0].output}: {what}")
-        todo = [task for task in listed if states[task.name] != "finished"]
+        run = Batch(args, folder, display, signals)
+        for task in listed:
+            run.add(task)
         if args.dry_run:
-            return _dry_run(todo, display)
+            return _dry_run(run.todo, display)
         with display.closing(), warnings_as_lines(cache(display.line), args.debug):
-            run = Batch(args, display, signals, folder=folder, listed=listed, todo=todo)
-            return run.paint()
+            return run.paint(_watch(args) if args.watch else None)
+
+
+def _watch(args: argparse.Namespace) -> Callable[[], list[Task]]:
+    """What gives the tasks that have come since the last call."""
+    from ..batch.tasks import orders, walk
+    from ..batch.watch import Watch
+
+    watch = Watch(args.photos, without=args.output)
+    settings = _settings(args, {})
+    styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
+
+    def found() -> list[Task]:
+        return _tasks(args, orders(watch.new(), styles, settings))
+
+    return found
+
+
+def _tasks(args: argparse.Namespace, asked: list[Order]) -> list[Task]:
+    from ..batch.tasks import tasks
+
+    return tasks(asked, args.output, template=args.name, ext=args.ext, weights=args.weights)
 
 
 def _check(args: argparse.Namespace, folder: Folder, listed: list[Task]) -> None:
     """What would stop the batch at its first picture, or its last."""
     from ..pictures.images import check_writable
 
-    largest: dict[str, int] = {}
+    largest = {f".{args.ext}": _settings(args, {}).size} if args.watch else {}
     for task in listed:
         suffix = task.output.suffix
         largest[suffix] = max(largest.get(suffix, 0), task.job.settings.size)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError
+from ..errors import OutputError, UsageError
 from ..files import atomic_write
 from .console import Display, Signals, duration
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FAILED", "MOST_FAILED", "REPORTS", "Batch"]
 
 FAILED, MOST_FAILED = 100, 125  # exit codes: 101 for one that failed, 125 for 25 and more
+_PAUSE = 0.5  # seconds between two looks into a folder
 REPORTS = ("report.csv", "report.json")
 
 
@@ -33,53 +34,64 @@ class Batch:
     Parameters
     ----------
     args : Namespace
+    folder : Folder
     display : Display
     signals : Signals
-    folder : Folder
-    listed, todo : list of Task
-        All, and those that are to be painted.
     """
 
     def __init__(
-        self,
-        args: argparse.Namespace,
-        display: Display,
-        signals: Signals,
-        *,
-        folder: Folder,
-        listed: list[Task],
-        todo: list[Task],
+        self, args: argparse.Namespace, folder: Folder, display: Display, signals: Signals
     ) -> None:
-        from ..batch import report
         from ..batch.pace import Pace
 
         self.args, self.folder, self.display, self.signals = args, folder, display, signals
         self.console = display.console
-        self.listed, self.todo = listed, todo
-        waiting = {task.name for task in todo}
-        self.rows = {
-            task.name: report.of_task(task, "not begun")
-            if task.name in waiting
-            else report.of_task(task, "there already", folder.line(task))
-            for task in listed
-        }
-        self.pace = Pace({number: task.work for number, task in enumerate(todo)})
-        self.done = self.failed = 0
+        self.listed: dict[str, Task] = {}
+        self.todo: list[Task] = []
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.pace = Pace()
         self.started = time.perf_counter()
 
-    def paint(self) -> int:
-        """The exit code, as long as there is no signal."""
+    def add(self, task: Task) -> bool:
+        """Take a task; whether it is to be painted."""
+        from ..batch import report
+
+        state = self.folder.state(task)
+        if state == "foreign" and not self.args.force:
+            what = "exists, and is not of this batch; --force overwrites it"
+            raise UsageError(f"{task.output}: {what}")
+        self.listed[task.name] = task
+        if state == "finished":
+            self.rows[task.name] = report.of_task(task, "there already", self.folder.line(task))
+            return False
+        self.rows[task.name] = report.of_task(task, "not begun")
+        self.pace.add(len(self.todo), task.work)
+        self.todo.append(task)
+        return True
+
+    def paint(self, found: Callable[[], list[Task]] | None = None) -> int:
+        """The exit code, as long as there is no signal.
+
+        Parameters
+        ----------
+        found : callable, optional
+            Gives what has come since its last call; then the batch goes on until a signal.
+        """
         from ..batch.run import crew
 
         self.signals.has_picture = True  # whatever is finished stays
-        there = len(self.listed) - len(self.todo)
-        if there:
+        if there := self._count("there already"):
             self.display.note(f"{there} of {len(self.listed)} pictures are there already")
         stopped: OutputError | None = None
         try:
             with crew(self.args.workers, cache(self.display.note)) as painters:
                 self.pace.workers = painters.workers
-                self._paint(painters)
+                self._paint(painters, self.todo)
+                if found is not None:
+                    self.display.note(f"watching {', '.join(self.args.photos)}; Ctrl-C ends it")
+                while found is not None and self.signals.received is None:
+                    time.sleep(_PAUSE)
+                    self._paint(painters, self._added(found()))
         except OutputError as error:
             stopped = error
         finally:
@@ -89,19 +101,41 @@ class Batch:
         self._summary(stopped is not None)
         if stopped or errors:
             return OutputError.exit_code
-        return min(FAILED + self.failed, MOST_FAILED) if self.failed else 0
+        failed = self._count("failed")
+        return min(FAILED + failed, MOST_FAILED) if failed else 0
 
-    def _paint(self, painters: Crew) -> None:
-        jobs = ((number, self._job(task)) for number, task in enumerate(self.todo))
+    def _added(self, found: list[Task]) -> list[Task]:
+        """Those that are to be painted; a reason not to is a line."""
+        from ..batch.tasks import check_apart
+
+        added = []
+        for task in found:
+            try:
+                check_apart([*self._others(task), task])
+                if self.add(task):
+                    added.append(task)
+            except UsageError as error:
+                self.display.line(f"{task.title}: {error}")
+        return added
+
+    def _others(self, task: Task) -> list[Task]:
+        return [one for one in self.listed.values() if one.title != task.title]
+
+    def _count(self, state: str) -> int:
+        return sum(row["state"] == state for row in self.rows.values())
+
+    def _paint(self, painters: Crew, some: list[Task]) -> None:
+        """The last tasks of all."""
+        before = len(self.todo) - len(some)
+        jobs = ((number, self._job(task)) for number, task in enumerate(some, start=before))
         for outcome in painters.outcomes(jobs, self._show):
-            task = self.todo[outcome.number]
-            result = outcome.result
+            task, result = self.todo[outcome.number], outcome.result
             if result is not None and result.report["stopped"] == "interrupted":
                 self.rows[task.name]["state"] = "interrupted"
-                continue
-            self._keep(task, outcome)
-            if self.signals.received is not None:
-                return
+            else:
+                self._keep(task, outcome)
+        if some and self.args.watch:
+            self._leave()
 
     def _job(self, task: Task) -> Any:
         """With a checkpoint, if one is wanted."""
@@ -121,7 +155,6 @@ class Batch:
         for text in outcome.warnings:
             self.display.line(f"{task.name}: warning: {text}")
         if outcome.result is None:
-            self.failed += 1
             self.pace.finish(outcome.number, None)
             self.display.line(f"{task.title}: failed: {outcome.error}")
         else:
@@ -129,19 +162,27 @@ class Batch:
             bits, metadata = self.args.bits, not self.args.no_metadata
             data = made.encode(task.output, bits=bits, metadata=metadata)
             self.folder.write(task, data, made.report, report.told(row))
-            self.done += 1
             self.pace.finish(outcome.number, outcome.seconds)
             if self.args.checkpoint:
                 _checkpoint(task).unlink(missing_ok=True)
-            self._tell(task, outcome)
         self.rows[task.name] = row
+        if outcome.result is not None:
+            self._tell(task, outcome)
+
+    @property
+    def _done(self) -> int:
+        return len(self.todo) - self._left
+
+    @property
+    def _left(self) -> int:
+        return self._count("not begun") + self._count("interrupted")
 
     def _tell(self, task: Task, outcome: Outcome) -> None:
         """A line for each picture where there is no bar."""
         if not self.args.quiet and not (sys.stderr and sys.stderr.isatty()):
             left = self.pace.seconds_left
             rest = "" if left is None else f", {duration(left)} left"
-            place = f"{self.done + self.failed}/{len(self.todo)}"
+            place = f"{self._done}/{len(self.todo)}"
             self.display.note(f"{place} {task.name} {outcome.seconds:.1f} s{rest}")
 
     def _show(self, number: int, fraction: float) -> object:
@@ -149,10 +190,9 @@ class Batch:
         self.pace.show(number, fraction)
         if not self.args.quiet and sys.stderr and sys.stderr.isatty():
             left = self.pace.seconds_left
-            done, name = self.done + self.failed, self.todo[number].name
-            where = f"{name} {fraction:.0%}, "
+            where = f"{self.todo[number].name} {fraction:.0%}, "
             rest = "" if left is None else f", {duration(left)} left"
-            state = f"{done}/{len(self.todo)}{rest}"
+            state = f"{self._done}/{len(self.todo)}{rest}"
             self.display.draw(self.pace.fraction, where, state)
         return None if self.signals.received is None else "stop"
 
@@ -165,8 +205,9 @@ class Batch:
             lambda: atomic_write(self.args.output / "report.csv", report.as_csv(rows)),
             lambda: atomic_write(self.args.output / "report.json", report.as_json(rows)),
         ]
-        if self.args.contact_sheet is not None and self.signals.received is None:
-            steps.append(lambda: _save_sheet(self.args.contact_sheet, self.listed))
+        sheet = self.args.contact_sheet
+        if sheet is not None and self.rows and self.signals.received is None:
+            steps.append(lambda: _save_sheet(sheet, list(self.listed.values())))
         errors = []
         for step in steps:
             try:
@@ -176,15 +217,14 @@ class Batch:
         return errors
 
     def _summary(self, stopped: bool) -> None:
-        left = len(self.todo) - self.done - self.failed
+        left, failed, there = self._left, self._count("failed"), self._count("there already")
         if stopped or self.signals.received is not None:
             what = "stopped" if stopped else "interrupted"
             self.console.tell(f"{what}; {left} pictures are left, and the same command goes on")
         if not self.args.quiet:
-            there = len(self.listed) - len(self.todo)
-            parts = [f"{self.done} painted"]
+            parts = [f"{self._count('painted')} painted"]
             parts += [f"{there} there already"] if there else []
-            parts += [f"{self.failed} failed (see report.csv)"] if self.failed else []
+            parts += [f"{failed} failed (see report.csv)"] if failed else []
             parts += [f"{left} left"] if left else []
             seconds = time.perf_counter() - self.started
             self.console.result(f"{self.args.output}  {', '.join(parts)}  {seconds:.1f} s")
