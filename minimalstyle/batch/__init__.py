@@ -19,6 +19,8 @@ def batch(
     jobs: Iterable[Job],
     *,
     workers: int = 1,
+    scheduler: str | None = None,
+    shared_files: bool = False,
     on_progress: Callable[[int, float], object] = lambda *_: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Outcome]:
@@ -31,6 +33,10 @@ def batch(
     workers : int
         How many pictures are painted at once, by processes that share the cores; 1 for this
         process. More are started anew (spawn): a script needs `if __name__ == "__main__":`.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as "tcp://host:8786", whose workers paint.
+    shared_files : bool
+        The workers of a cluster open pictures by their paths; otherwise these travel with the jobs.
     on_progress : callable, optional
         Called with the number of a job, from 0, and the share of it that is done; the batch ends
         when it returns "stop".
@@ -44,5 +50,5 @@ def batch(
     """
     from .run import crew
 
-    with crew(workers, on_note) as painters:
+    with crew(workers, on_note, scheduler=scheduler, shared_files=shared_files) as painters:
         yield from painters.outcomes(enumerate(jobs), on_progress)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..painting.job import Job
 from .painter import Outcome, Painter
@@ -57,8 +57,19 @@ class Alone(Crew):
                 return
 
 
-def crew(workers: int = 1, note: Callable[[str], None] = lambda _: None) -> Crew:
-    """Those who paint a batch: so many processes, or this one."""
+def crew(
+    workers: int = 1,
+    note: Callable[[str], None] = lambda _: None,
+    *,
+    scheduler: str | None = None,
+    shared_files: bool = False,
+    weights: Any = None,
+) -> Crew:
+    """Those who paint a batch: a cluster, so many processes, or this one."""
+    if scheduler is not None:
+        from .cluster import Cluster
+
+        return Cluster(scheduler, shared_files=shared_files, weights=weights, note=note)
     if workers == 1:
         return Alone(note)
     from .pool import Pool

@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help=text)
     text = "pictures at once, by processes that share the cores (default: 1)"
     add("--workers", type=_count, default=1, metavar="N", help=text)
+    text = "a Dask scheduler, whose workers paint, such as tcp://host:8786"
+    add("--scheduler", metavar="ADDRESS", help=text)
+    add("--shared-files", action="store_true", help="its workers open the files by their paths")
     add("--checkpoint", action="store_true", help="keep the state of a picture, to go on with it")
     add("--contact-sheet", type=Path, metavar="FILE", help="all pictures on one sheet, in the end")
     add("--dry-run", action="store_true", help="list jobs, memory and time, and stop")
@@ -120,6 +123,10 @@ def _going_on(settings: Settings) -> Settings:
 def _orders(args: argparse.Namespace) -> list[Order]:
     from ..batch.tasks import orders, walk
 
+    if args.scheduler is None and args.shared_files:
+        raise UsageError("--shared-files is for a --scheduler")
+    if args.scheduler is not None and args.workers != 1:
+        raise UsageError("--workers and --scheduler: give one of them")
     if args.watch and (args.list or args.pairs or args.dry_run):
         raise UsageError("--watch takes folders, and neither --list, --pairs nor --dry-run")
     if args.list is not None:
@@ -211,7 +218,7 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
             run.add(task)
         if args.dry_run:
             return _dry_run(run.todo, display)
-        with display.closing(), warnings_as_lines(cache(display.line), args.debug):
+        with warnings_as_lines(cache(display.line), args.debug):
             return run.paint(_watch(args) if args.watch else None)
 
 

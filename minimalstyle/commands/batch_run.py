@@ -77,21 +77,13 @@ class Batch:
         found : callable, optional
             Gives what has come since its last call; then the batch goes on until a signal.
         """
-        from ..batch.run import crew
-
         self.signals.has_picture = True  # whatever is finished stays
         if there := self._count("there already"):
             self.display.note(f"{there} of {len(self.listed)} pictures are there already")
         stopped: OutputError | None = None
         try:
-            with crew(self.args.workers, cache(self.display.note)) as painters:
-                self.pace.workers = painters.workers
-                self._paint(painters, self.todo)
-                if found is not None:
-                    self.display.note(f"watching {', '.join(self.args.photos)}; Ctrl-C ends it")
-                while found is not None and self.signals.received is None:
-                    time.sleep(_PAUSE)
-                    self._paint(painters, self._added(found()))
+            with self.display.closing():
+                self._paint_all(found)
         except OutputError as error:
             stopped = error
         finally:
@@ -103,6 +95,24 @@ class Batch:
             return OutputError.exit_code
         failed = self._count("failed")
         return min(FAILED + failed, MOST_FAILED) if failed else 0
+
+    def _paint_all(self, found: Callable[[], list[Task]] | None) -> None:
+        from ..batch.run import crew
+
+        with crew(
+            self.args.workers,
+            cache(self.display.note),
+            scheduler=self.args.scheduler,
+            shared_files=self.args.shared_files,
+            weights=self.args.weights,
+        ) as painters:
+            self.pace.workers = painters.workers
+            self._paint(painters, self.todo)
+            if found is not None:
+                self.display.note(f"watching {', '.join(self.args.photos)}; Ctrl-C ends it")
+            while found is not None and self.signals.received is None:
+                time.sleep(_PAUSE)
+                self._paint(painters, self._added(found()))
 
     def _added(self, found: list[Task]) -> list[Task]:
         """Those that are to be painted; a reason not to is a line."""
