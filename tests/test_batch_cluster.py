@@ -100,8 +100,10 @@ def test_as_a_library(here, dask, workers):
     assert [one.error is None for one in found] == [True, False, True]
     assert found[2].job is jobs[2]
     assert np.array_equal(found[2].result.pixels, ms.paint(jobs[2]).pixels)
+    data = [Path(name).read_bytes() for name in ("photos/b.png", "waves.png")]
+    job = ms.Job(content=data[0], styles=(data[1],), settings=settings)
     with distributed.Client(dask[0], set_as_default=False) as client:  # a Job is data
-        (result,) = client.gather(client.map(ms.paint, jobs[2:]))
+        (result,) = client.gather(client.map(ms.paint, [job]))
     assert np.array_equal(result.pixels, found[2].result.pixels)
 
 
