@@ -11,6 +11,7 @@ from . import early as early  # first: what Ctrl-C meets from here on is ours
 from typing import TYPE_CHECKING
 
 from . import gallery
+from .batch import batch
 from .errors import (
     CheckpointError,
     ImageError,
@@ -24,6 +25,7 @@ from .errors import (
 from .gradcheck import gradcheck
 
 if TYPE_CHECKING:
+    from .batch.painter import Outcome
     from .loss.objective import Objective
     from .network.network import Network, load_network
     from .painting.events import Iterate
@@ -44,6 +46,7 @@ __all__ = [
     "MinimalstyleWarning",
     "Network",
     "Objective",
+    "Outcome",
     "OutputError",
     "Result",
     "Settings",
@@ -51,6 +54,7 @@ __all__ = [
     "StoppedError",
     "UsageError",
     "WeightsError",
+    "batch",
     "gallery",
     "gradcheck",
     "load_network",
@@ -66,6 +70,7 @@ _HOMES = {
     "Network": "network.network",
     "Objective": "loss.objective",
     "Job": "painting.job",
+    "Outcome": "batch.painter",
     "Result": "painting.result",
     "Settings": "settings.settings",
     "SettingsDict": "settings.keywords",

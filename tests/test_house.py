@@ -13,6 +13,7 @@ ROOMS = [
     "sweep",
     "commands",
     "studio",
+    "batch",
     "painting",
     "records",
     "loss",

@@ -148,7 +148,7 @@ class Display:
         where = f"scale {event.scale}/{event.scales}, {event.width}x{event.height}"
         if sys.stderr.isatty():
             with suppress(OSError):
-                self._draw(event.fraction, f"{where}, ", f"loss {event.loss:.4g}{left}")
+                self.draw(event.fraction, f"{where}, ", f"loss {event.loss:.4g}{left}")
         else:
             if event.scale != self.scale:
                 self.line(where + left)
@@ -156,7 +156,8 @@ class Display:
                 self.line(f"{where}, loss {event.loss:.4g}")
         self.scale = event.scale
 
-    def _draw(self, fraction: float, where: str, state: str) -> None:
+    def draw(self, fraction: float, where: str, state: str) -> None:
+        """The bar of a terminal; on a narrow one without `where`."""
         if self.bar is None:
             from tqdm import tqdm
 

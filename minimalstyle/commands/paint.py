@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     if argv[:1] == ["studio"]:  # which has its own answer to signals: it leaves no process behind
         return studio.run(argv[1:], _CONSOLE)
+    if argv[:1] in (["batch"], ["style"]):
+        return _other(*argv)
     with Signals(_CONSOLE) as signals:
         try:
             listed = argv[:1] == ["styles"]
@@ -67,6 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 128 + signal.SIGINT
         except Exception as error:
             return _CONSOLE.failed(error, "--debug" in argv)
+
+
+def _other(command: str, *argv: str) -> int:
+    if command == "batch":
+        from . import batch
+
+        return batch.main(argv)
+    from . import style
+
+    return style.main(argv)
 
 
 def _run(args: argparse.Namespace, signals: Signals) -> int:

@@ -53,8 +53,10 @@ def parser_of(command: Command, console: Console) -> argparse.ArgumentParser:
             command, "Paint the picture CONTENT in the manner of the picture(s) STYLE."
         ),
         epilog="minimalstyle studio: a page in the browser; minimalstyle styles: paintings that "
-        "come with it; minimalstyle texture --help, minimalstyle reconstruct --help: only style, "
-        "only content; python -m minimalstyle.sweep --help: many pictures on one sheet"
+        "come with it; minimalstyle batch --help: many photographs and paintings; minimalstyle "
+        "style --help: a painting that is measured once; minimalstyle texture --help, minimalstyle "
+        "reconstruct --help: only style, only content; python -m minimalstyle.sweep --help: many "
+        "pictures on one sheet"
         if command == "stylize"
         else None,
         allow_abbrev=False,

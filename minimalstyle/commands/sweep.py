@@ -292,11 +292,13 @@ def _painted(sheet: _Sheet, cells: list[list[Any]], signals: Signals) -> Iterato
 
     from .. import load_network
     from ..painting import method
+    from ..painting.inputs import open_style
     from ..painting.job import Job
     from ..painting.prepare import prepare
     from ..pictures import images
 
-    pictures = {file: images.load(file) for _, _, file in sheet.inputs}
+    pictures = {file: images.load(file) for file in {cell.content for cell in sheet.cells}}
+    pictures |= {cell.style: open_style(cell.style)[0] for cell in sheet.cells}
     for row, column, file in sheet.inputs:
         picture = pictures[file].rgb
         size = images.fit(*images.Size.of(picture), sheet.side)

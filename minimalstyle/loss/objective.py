@@ -6,7 +6,7 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..blas import one_blas_thread
-from ..network.evaluation import Affine, Gradient, Statistics, Whole
+from ..network.evaluation import Affine, Gradient, Measure, Statistics, Whole, measure
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import SETTINGS, Border, Loss, Pooling, Settings
@@ -53,6 +53,8 @@ class Objective:
     regions : sequence of Region, optional
         Parts of the image with a style each, in place of one blend for all: guided Gram matrices
         (Gatys et al. 2017, "Controlling perceptual factors", equations 4 and 5).
+    measured : callable, optional
+        Gives the moments of the styles, in place of `network.evaluation.measure`.
 
     Attributes
     ----------
@@ -84,6 +86,7 @@ class Objective:
         loss: Loss = Settings.loss,
         border: Border = Settings.border,
         regions: Sequence[Region] | None = None,
+        measured: Measure = measure,
     ) -> None:
         given = {"pooling": pooling, "loss": loss, "border": border, "tv_weight": tv_weight}
         given |= {"content_weight": content_weight, "style_weight": style_weight}
@@ -110,6 +113,7 @@ class Objective:
                 regions=regions,
                 pooling=pooling,
                 border=border,
+                measured=measured,
             )
         self.evaluation = Whole(
             network,

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..errors import UsageError
-from ..network.evaluation import Affine, Gradient, Moments, Statistics, measure
+from ..network.evaluation import Affine, Gradient, Measure, Moments, Statistics, measure
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import Border, Loss, Pooling
@@ -110,6 +110,7 @@ def style_targets(
     regions: Sequence[Region] | None = None,
     pooling: Pooling | None = None,
     border: Border,
+    measured: Measure = measure,
 ) -> dict[str, list[StyleTarget]]:
     """For each layer, the target of each region; one for all where there are no regions.
 
@@ -130,6 +131,8 @@ def style_targets(
         In place of one blend.
     pooling, border
         As for `Whole`; a painting does not repeat, so that "wrap" mirrors it.
+    measured : callable, optional
+        In place of `measure`, such as `KeptMoments`.
     """
     if not styles:
         raise UsageError("a style weight needs a style picture")
@@ -141,7 +144,7 @@ def style_targets(
     around: Border = "reflect" if border == "wrap" else border
 
     def moments(style: Floating, mask: Float32 | None) -> dict[str, Moments]:
-        return measure(network, style, layers, pooling=pooling, border=around, mask=mask)
+        return measured(network, style, layers, pooling=pooling, border=around, mask=mask)
 
     if regions is None:
         each = (moments(style, mask) for style, mask in zip(styles, alphas, strict=True))

@@ -26,7 +26,7 @@ from ..settings.settings import Border, Pooling
 from .border import fold, margin, pad
 from .network import Network
 
-__all__ = ["Affine", "Evaluation", "Moments", "Seen", "Statistics", "Whole", "measure"]
+__all__ = ["Affine", "Evaluation", "Measure", "Moments", "Seen", "Statistics", "Whole", "measure"]
 
 
 # Positions that a mask must leave. Deep layers of a small picture have few positions, so a small
@@ -85,6 +85,22 @@ class Seen(NamedTuple):
 
     statistics: dict[str, list[Statistics]]
     distances: dict[str, float]
+
+
+class Measure(Protocol):
+    """`measure`, or what gives the same."""
+
+    def __call__(
+        self,
+        network: Network,
+        image: Floating,
+        layers: Iterable[str],
+        *,
+        pooling: Pooling | None = None,
+        border: Border,
+        mask: Float32 | None = None,
+    ) -> dict[str, Moments]:
+        """See `measure`."""
 
 
 class Evaluation(Protocol):

@@ -1,6 +1,6 @@
 """The pictures of a run: opened once, prepared as the settings want them, resized for each size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,16 +10,19 @@ from .. import gallery
 from .._types import Float32
 from ..errors import UsageError
 from ..loss.styles import Region
+from ..network.evaluation import Moments
 from ..pictures import color, images
 from ..pictures.frames import without_frame
 from ..pictures.images import Picture, Size
 from ..pictures.noise import noise
+from ..records.style import is_style
+from ..records.style import read as read_style
 from ..settings.settings import Settings
 from .job import Job
 from .regions import at_size, regions
 from .schedule import paints_content
 
-__all__ = ["AtSize", "Inputs", "Opened", "arrange", "open_pictures"]
+__all__ = ["AtSize", "Inputs", "Opened", "arrange", "open_pictures", "open_style"]
 
 
 class Opened(NamedTuple):
@@ -32,6 +35,8 @@ class Opened(NamedTuple):
     styles, content_masks, style_masks : list of Picture
     init : Picture or None
         That which the run starts from, if it is one of its own.
+    moments : mapping
+        Of the styles, as far as they were kept: see `KeptMoments.found`.
     """
 
     content: Picture | None
@@ -39,6 +44,7 @@ class Opened(NamedTuple):
     content_masks: list[Picture]
     style_masks: list[Picture]
     init: Picture | None
+    moments: Mapping[str, Mapping[str, Moments]] = {}
 
     @property
     def digests(self) -> dict[str, Any]:
@@ -127,13 +133,25 @@ def open_pictures(job: Job) -> Opened:
     """Read the pictures of a job."""
     start = job.settings.start_picture
     needs_start = start is not None and job.settings.init_blend > 0
+    styles = [open_style(gallery.source(one)) for one in job.styles]
     return Opened(
         None if job.content is None else _load(job.content),
-        [_load(gallery.source(one)) for one in job.styles],
+        [picture for picture, _ in styles],
         [images.load_mask(one) for one in job.content_masks],
         [images.load_mask(one) for one in job.style_masks],
         images.load(start) if needs_start and start is not None else None,
+        {key: found for _, moments in styles for key, found in moments.items()},
     )
+
+
+def open_style(
+    source: images.Source | Picture,
+) -> tuple[Picture, dict[str, dict[str, Moments]]]:
+    """A painting, and its moments where it is a style that was kept."""
+    if not is_style(source):
+        return _load(source), {}
+    kept = read_style(source)  # type: ignore[arg-type]
+    return images.load(kept.painting), kept.moments
 
 
 def _load(source: images.Source | Picture) -> Picture:

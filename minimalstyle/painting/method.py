@@ -21,6 +21,7 @@ from ..engine.jit import notify_compilation
 from ..errors import MinimalstyleWarning
 from ..loss.objective import Objective
 from ..machine import peak_memory
+from ..network.evaluation import Measure, measure
 from ..network.network import Network
 from ..optimize.lbfgs import MOVING, Minimum, minimize
 from ..pictures import color, images
@@ -106,7 +107,7 @@ def _paint_scale(
     start = pictures.start
     image = saved.begin(number, canvas.enlarged(start), saved.scales)
     # 3. Content reference, 4. style reference, at this size.
-    objective = objective_at(run.network, pictures, scale, run.settings)
+    objective = objective_at(run.network, pictures, scale, run.settings, measured=run.measured)
     del pictures  # the objective has what it needs of them
     # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
     minimum = minimize(
@@ -128,7 +129,14 @@ def _paint_scale(
     return minimum, _report(scale, minimum, objective, progress.seconds - begun)
 
 
-def objective_at(network: Network, pictures: AtSize, scale: Scale, settings: Settings) -> Objective:
+def objective_at(
+    network: Network,
+    pictures: AtSize,
+    scale: Scale,
+    settings: Settings,
+    *,
+    measured: Measure = measure,
+) -> Objective:
     """The objective of a run at one of its sizes, with the layers that act there."""
     return Objective(
         network,
@@ -145,6 +153,7 @@ def objective_at(network: Network, pictures: AtSize, scale: Scale, settings: Set
         loss=settings.loss,
         border=settings.border,
         regions=pictures.regions,
+        measured=measured,
     )
 
 

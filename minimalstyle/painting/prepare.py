@@ -6,6 +6,8 @@ from functools import cache, cached_property
 from typing import Any
 
 from ..blas import one_blas_thread
+from ..loss.kept import KeptMoments
+from ..network.evaluation import Measure, measure
 from ..network.network import Network, load_network
 from ..optimize.lbfgs import SEGMENT
 from ..pictures.images import Size, fit
@@ -28,12 +30,15 @@ class Prepared:
     opened : Opened
     note : callable
         Told what the user should know, a line at a time.
+    measured : callable
+        Gives the moments of the styles.
     """
 
     job: Job
     network: Network
     opened: Opened
     note: Callable[[str], None]
+    measured: Measure = measure
 
     @property
     def settings(self) -> Settings:
@@ -103,6 +108,7 @@ def prepare(
     *,
     network: Network | None = None,
     note: Callable[[str], None] = lambda _: None,
+    kept: KeptMoments | None = None,
 ) -> Prepared:
     """Load the network and open the pictures of a job.
 
@@ -113,6 +119,8 @@ def prepare(
         One that is loaded already, in place of the job's weights.
     note : callable, optional
         Called with lines that the user should see.
+    kept : KeptMoments, optional
+        Moments of paintings that were measured before.
 
     Raises
     ------
@@ -122,4 +130,14 @@ def prepare(
     job.settings.check()
     if network is None:
         network = load_network(job.weights, threads=job.settings.threads)
-    return Prepared(job, network, open_pictures(job), cache(note))  # the same line once
+    opened = open_pictures(job)
+    if opened.moments:
+        kept = kept or KeptMoments()
+        kept.add(opened.moments)
+    return Prepared(
+        job,
+        network,
+        opened,
+        cache(note),  # the same line once
+        measure if kept is None else kept,
+    )

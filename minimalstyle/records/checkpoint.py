@@ -24,13 +24,13 @@ import numpy.typing as npt
 from ..errors import CheckpointError, OutputError
 from ..files import atomic_write, check_file, reason
 
-__all__ = ["append", "plain_json", "read", "sections", "skim", "write"]
+__all__ = ["MAGIC", "append", "plain_json", "read", "sections", "skim", "write"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 Section = tuple[dict[str, Any], Arrays, int]  # facts, arrays, where it ends
 _Kind = tuple[str, np.dtype[Any], tuple[int, ...]]  # name, type and shape of an array
 
-_MAGIC = b"minimalstyle checkpoint\n"  # this and the checksum are the same in every version
+MAGIC = b"minimalstyle checkpoint\n"  # this and the checksum are the same in every version
 _VERSION = 1
 _LENGTH = 8  # bytes of the header's length
 _DIGEST = hashlib.sha256().digest_size
@@ -64,7 +64,7 @@ def write(
     OutputError
         The file cannot be written; nothing is left behind.
     """
-    data = b"".join([_MAGIC, *_section(_MAGIC, facts, arrays)])
+    data = b"".join([MAGIC, *_section(MAGIC, facts, arrays)])
     atomic_write(path, data)
     return len(data)
 
@@ -172,17 +172,17 @@ def sections(path: str | os.PathLike[str]) -> Generator[Section, None, None]:
     check_file(path, CheckpointError)
     with _refusing(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        before = file.read(len(_MAGIC))
-        if before != _MAGIC:
+        before = file.read(len(MAGIC))
+        if before != MAGIC:
             raise CheckpointError("is not a checkpoint of minimalstyle")
         start = len(before)
-        while start == len(_MAGIC) or start < size:
+        while start == len(MAGIC) or start < size:
             end = _end(file, start, size) or size
             file.seek(start)
             checksum = _checksum(file, end - _DIGEST - start, before)
             before = file.read(_DIGEST)
             if before != checksum:
-                if start > len(_MAGIC):
+                if start > len(MAGIC):
                     return
                 raise CheckpointError("damaged or incomplete; delete it to start anew")
             file.seek(start)
@@ -196,7 +196,7 @@ def skim(path: str | os.PathLike[str]) -> Iterator[tuple[dict[str, Any], int]]:
     check_file(path, CheckpointError)
     with _refusing(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        start = len(file.read(len(_MAGIC)))
+        start = len(file.read(len(MAGIC)))
         while (end := _end(file, start, size)) is not None:
             file.seek(start)
             yield dict(_header(file, end - start)["facts"]), end

@@ -26,7 +26,15 @@ from ..pictures.opening import quiet_pillow
 from ..pictures.png import SIGNATURE, text_of
 from ..settings.settings import OF_THE_MACHINE, Settings
 
-__all__ = ["Difference", "command_of", "differences", "make", "read", "settings_of"]
+__all__ = [
+    "Difference",
+    "command_of",
+    "differences",
+    "ingredients",
+    "make",
+    "read",
+    "settings_of",
+]
 
 _VERSION = 2
 _LONGEST = 1 << 20  # characters; a recipe has some thousand
@@ -66,26 +74,40 @@ def make(report: Mapping[str, Any], version: str) -> dict[str, Any]:
         where `report["inputs"]` has that under the setting's name, else "picture".
     """
 
-    def without_path(name: str) -> Callable[[str], str]:
-        digest = report["inputs"].get(name)
-        picture = "picture" if digest is None else f"sha256:{digest}"
-        return lambda text: text if digest is None and _WORD.fullmatch(text) else picture
-
     of_scale = ("width", "height", "iterations", "evaluations", "loss", "terms")
     scales = [{name: scale[name] for name in of_scale} for scale in report["scales"]]
     return {
         "recipe": _VERSION,
         "version": version,
-        "settings": {
-            name: _convert(_SETTINGS[name], value, without_path(name))
-            for name, value in report["settings"].items()
-            if name not in OF_THE_MACHINE
-        },
-        "inputs": dict(report["inputs"]),
-        "weights": report["weights"]["sha256"],
+        **ingredients(report),
         "scales": scales,
         "evaluations": sum(scale["evaluations"] for scale in scales),
         "stopped": report["stopped"],
+    }
+
+
+def ingredients(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a picture, of a recipe: "settings", "inputs" and "weights".
+
+    Parameters
+    ----------
+    facts : mapping
+        `Result.report`, or `Prepared.facts`.
+    """
+
+    def without_path(name: str) -> Callable[[str], str]:
+        digest = facts["inputs"].get(name)
+        picture = "picture" if digest is None else f"sha256:{digest}"
+        return lambda text: text if digest is None and _WORD.fullmatch(text) else picture
+
+    return {
+        "settings": {
+            name: _convert(_SETTINGS[name], value, without_path(name))
+            for name, value in facts["settings"].items()
+            if name not in OF_THE_MACHINE
+        },
+        "inputs": dict(facts["inputs"]),
+        "weights": facts["weights"]["sha256"],
     }
 
 

@@ -1,0 +1,172 @@
+"""A batch on a Dask cluster of true processes on this machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import distributed
+import numpy as np
+import pytest
+from PIL import Image
+
+import minimalstyle as ms
+from minimalstyle.batch import cluster
+from minimalstyle.commands.paint import main
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory):
+    """Address of a scheduler, and what starts a worker of it."""
+    folder = tmp_path_factory.mktemp("dask")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    started = []
+
+    def start(*words):
+        command = [sys.executable, "-m", "dask", *words, "--dashboard-address", "127.0.0.1:0"]
+        with open(folder / f"{len(started)}.log", "w") as log:
+            process = subprocess.Popen(
+                command, cwd=folder, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT
+            )
+        started.append(process)
+        return process
+
+    def worker():
+        return start("worker", address, "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
+
+    start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+    yield address, worker
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def workers(dask):
+    address, worker = dask
+    found = [worker(), worker()]
+    with distributed.Client(address, timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=120)
+    return found
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for seed, name in enumerate(["photos/a", "photos/b", "photos/c", "waves"]):
+        pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+        Image.fromarray(pixels).resize((40, 30)).save(f"{name}.png")
+    return tmp_path
+
+
+def batch(*words):
+    return main(["batch", "photos", "--styles", "waves.png", *QUICK, *words])
+
+
+def pictures(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).glob("*.png")}
+
+
+def test_a_cluster_paints_the_same_pictures(here, dask, workers, capsys):
+    Path("photos/bad.png").write_text("no picture")
+    assert batch("-o", "here") == 101
+    assert batch("-o", "there", "--scheduler", dask[0]) == 101
+    assert pictures("here") == pictures("there") and len(pictures("here")) == 3
+    err = capsys.readouterr().err
+    assert "2 workers; dashboard: http://127.0.0.1:" in err
+    assert err.count("photos/bad.png after waves.png: failed: ") == 2
+    assert batch("-o", "shared", "--scheduler", dask[0], "--shared-files") == 101
+    assert pictures("shared") == pictures("here")
+
+
+def test_as_a_library(here, dask, workers):
+    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1)
+    jobs = [
+        ms.Job(content=f"photos/{name}.png", styles=("waves.png",), settings=settings)
+        for name in ("a", "gone", "b")
+    ]
+    found = sorted(ms.batch(jobs, scheduler=dask[0]), key=lambda one: one.number)
+    assert [one.error is None for one in found] == [True, False, True]
+    assert found[2].job is jobs[2]
+    assert np.array_equal(found[2].result.pixels, ms.paint(jobs[2]).pixels)
+    data = [Path(name).read_bytes() for name in ("photos/b.png", "waves.png")]
+    job = ms.Job(content=data[0], styles=(data[1],), settings=settings)
+    with distributed.Client(dask[0], set_as_default=False) as client:  # a Job is data
+        (result,) = client.gather(client.map(ms.paint, [job]))
+    assert np.array_equal(result.pixels, found[2].result.pixels)
+
+
+def test_few_jobs_are_with_the_scheduler(here, dask, workers):
+    taken, most = [], []
+    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1)
+
+    def jobs():
+        for number in range(12):
+            taken.append(number)
+            yield ms.Job(content="photos/a.png", styles=("waves.png",), settings=settings)
+
+    done = 0
+    for _ in ms.batch(jobs(), scheduler=dask[0]):
+        most.append(len(taken) - done)
+        done += 1
+    assert done == 12
+    assert max(most) <= 4  # two for each worker
+
+
+def test_another_version_is_refused(here, dask, workers, monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "__version__", "9.9")
+    assert batch("-o", "out", "--scheduler", dask[0]) == 2
+    err = capsys.readouterr().err
+    assert f"has version {ms.__version__}, this is 9.9" in err
+
+
+def test_a_scheduler_that_is_not_there(here, capsys):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{one.getsockname()[1]}"
+    assert batch("-o", "out", "--scheduler", address) == 2
+    err = capsys.readouterr().err
+    assert f"error: {address}: no scheduler answers" in err
+    assert batch("-o", "out", "--scheduler", "nonsense://x") == 2
+
+
+@pytest.mark.parametrize("words", ["--init waves.png", "--checkpoint"])
+def test_files_that_do_not_travel(here, dask, workers, capsys, words):
+    words = words.split()
+    assert batch("-o", "out", "--scheduler", dask[0], *words) == 103
+    assert "on a cluster needs --shared-files" in capsys.readouterr().err
+    assert batch("-o", "out", "--scheduler", dask[0], "--shared-files", *words) == 0
+    assert batch("-o", "here", *words) == 0
+    assert pictures("out") == pictures("here")
+
+
+def test_a_worker_that_is_killed(here, dask, workers):
+    """Nothing is lost, and nothing is done twice; the last test, for it takes a worker."""
+    settings = ms.Settings(size=48, iterations=30, coarse_iterations=30)
+    jobs = [
+        ms.Job(content=f"photos/{name}.png", styles=("waves.png",), settings=settings)
+        for name in "abcabc"
+    ]
+    begun = time.monotonic()
+
+    def show(number, fraction):
+        if workers[0].poll() is None and time.monotonic() - begun > 1.5:
+            workers[0].send_signal(signal.SIGKILL)
+
+    found = sorted(ms.batch(jobs, scheduler=dask[0], on_progress=show), key=lambda one: one.number)
+    assert workers[0].poll() == -signal.SIGKILL
+    assert [one.number for one in found] == list(range(6))
+    expected = ms.paint(jobs[2]).pixels
+    assert np.array_equal(found[2].result.pixels, expected)
+    assert np.array_equal(found[5].result.pixels, expected)
