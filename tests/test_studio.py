@@ -27,7 +27,8 @@ from minimalstyle.settings.settings import Settings
 from minimalstyle.studio import desk as desks
 from minimalstyle.studio import painter as painters
 from minimalstyle.studio import server
-from minimalstyle.studio.desk import Busy, Desk, settings_from
+from minimalstyle.studio.desk import Busy, Desk
+from minimalstyle.studio.wishes import settings_from
 
 HERE = "http://127.0.0.1:8000"
 OURS = {"origin": HERE}
@@ -561,8 +562,7 @@ def test_a_port_that_is_taken(capsys):
 
 
 def test_without_what_it_needs(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "minimalstyle.studio.server", None)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "minimalstyle.studio.server")
+    monkeypatch.delitem(sys.modules, "minimalstyle.studio.listening", raising=False)
     assert main(["studio", "--no-browser"]) == ms.UsageError.exit_code
     assert "pip install 'minimalstyle[studio]'" in capsys.readouterr().err

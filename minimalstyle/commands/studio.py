@@ -53,8 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(args: argparse.Namespace, console: Console) -> None:
     try:
-        from ..studio.desk import default_folder
-        from ..studio.server import serve
+        from ..studio.listening import serve
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
@@ -65,7 +64,7 @@ def _serve(args: argparse.Namespace, console: Console) -> None:
         if not args.no_browser and _has_screen():
             webbrowser.open(address)
 
-    folder = args.paintings or default_folder()
+    folder = args.paintings or _default_folder()
     serve(args.host, args.port, folder, ready=ready, debug=args.debug)
 
 
@@ -74,3 +73,15 @@ def _has_screen() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _default_folder() -> Path:
+    """Where programs of this system keep what is the user's."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or home / "AppData/Roaming")
+    elif sys.platform == "darwin":
+        base = home / "Library/Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    return base / "minimalstyle" / "paintings"

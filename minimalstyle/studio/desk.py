@@ -6,15 +6,13 @@ Photographs and results are kept in memory alone; own paintings in a folder, for
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import sys
 import threading
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -22,18 +20,18 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError, OutputError, UsageError
+from ..errors import ImageError, OutputError
 from ..files import atomic_write, reason
 from ..gallery import paintings
 from ..pictures import images
 from ..pictures.opening import errors_of_pillow, open_picture
 from ..records import recipe
-from ..settings.choose import choose
-from ..settings.settings import OF_THE_MACHINE, SETTINGS, Settings
+from ..settings.settings import Settings
 from .painter import Painter, Work
+from .wishes import NOT_FROM_A_PAGE, as_json
 from .worker import Source
 
-__all__ = ["MOST_BYTES", "Busy", "Desk", "default_folder", "settings_from"]
+__all__ = ["MOST_BYTES", "Busy", "Desk", "describe"]
 
 MOST_BYTES = 64_000_000  # of an upload
 MOST_PIXELS = 60_000_000
@@ -41,9 +39,7 @@ _PHOTOS, _PHOTO_BYTES = 12, 256_000_000
 _OWN = 40  # paintings
 _WAITING = 12  # works that are not finished
 _KEPT, _KEPT_BYTES = 24, 800_000_000  # finished works, and what their results take
-_DRAFT = 640  # longest side of a draft
 _SCREEN, _THUMB = 1600, 360  # longer sides of pictures for the page
-_NOT_FROM_A_PAGE = {"segment", "style_blend", *OF_THE_MACHINE}
 
 
 class Busy(Exception):
@@ -152,8 +148,8 @@ class Desk:
         photo = next((one.id for one in self.photos.values() if one.sha256 == content), None)
         painting = next((key for key in self.painting_keys() if self._digest(key) == style), None)
         settings = {**asdict(Settings()), **recipe.settings_of(made)}
-        kept = {name: one for name, one in settings.items() if name not in _NOT_FROM_A_PAGE}
-        return {"settings": _plain(kept), "photo": photo, "painting": painting}
+        kept = {name: one for name, one in settings.items() if name not in NOT_FROM_A_PAGE}
+        return {"settings": as_json(kept), "photo": photo, "painting": painting}
 
     # --- Paintings ------------------------------------------------------------------------------
 
@@ -298,7 +294,7 @@ def describe(one: Work) -> dict[str, Any]:
         "tab": one.tab,
         "photo": one.photo.key,
         "painting": one.painting.key,
-        "settings": _plain(asdict(one.settings)),
+        "settings": as_json(asdict(one.settings)),
         "state": "stopped" if one.unwanted else one.state,
         "fraction": one.fraction,
         "left": one.left,
@@ -306,43 +302,6 @@ def describe(one: Work) -> dict[str, Any]:
         "version": one.version,
         "text": one.text,
     }
-
-
-def settings_from(given: object, *, draft: bool = False) -> Settings:
-    """Settings that a page has sent, checked; none of them names a file.
-
-    Raises
-    ------
-    UsageError
-        In words for the page.
-    """
-    if not isinstance(given, dict):
-        raise UsageError("settings are an object")
-    for name in given:
-        if name in _NOT_FROM_A_PAGE:
-            raise UsageError("is not for a page to choose", setting=str(name))
-    init = given.get("init", "content")
-    if init not in SETTINGS["init"].words:
-        raise UsageError(f"must be one of {', '.join(SETTINGS['init'].words)}", setting="init")
-    try:
-        settings = choose("default", given)
-        return replace(settings, size=min(settings.size, _DRAFT)) if draft else settings
-    except UsageError as error:
-        raise UsageError(error.text(lambda name: name.replace("_", " "))) from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError("these are no settings") from error
-
-
-def default_folder() -> Path:
-    """Where programs of this system keep what is the user's."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or home / "AppData/Roaming")
-    elif sys.platform == "darwin":
-        base = home / "Library/Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
-    return base / "minimalstyle" / "paintings"
 
 
 def _is_own(name: str) -> bool:
@@ -378,10 +337,3 @@ def _webp(picture: images.Picture, longer: int, quality: int) -> bytes:
 def _bytes_of(one: Work) -> int:
     picture = len(one.picture or b"")
     return picture + (one.result.pixels.nbytes if one.kind != "plan" and one.result else 0)
-
-
-def _plain(value: Any) -> Any:
-    """For JSON."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

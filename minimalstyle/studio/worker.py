@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import BytesIO
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -230,11 +231,14 @@ def _preview(run: Prepared) -> Callable[[Iterate], npt.NDArray[np.uint8]]:
 
     settings, width, height = run.settings, *run.size
     size = images.fit(width, height, min(_SHOWN, max(width, height)))
-    content = run.inputs.content
-    whole = images.resize(content, *size)
+    whole = images.resize(run.inputs.content, *size)
     colours = None
     if settings.preserve_color == "luminance" and run.opened.content is not None:
         colours = images.resize(run.opened.content.rgb, *size)
+
+    @lru_cache(1)
+    def detail_beyond(here: images.Size) -> Float32:
+        return whole - images.resize(images.resize(whole, *here), *size)
 
     def preview(event: Iterate) -> npt.NDArray[np.uint8]:
         picture: Float32 = event.image().astype(np.float32) / np.float32(255)
@@ -242,8 +246,7 @@ def _preview(run: Prepared) -> Callable[[Iterate], npt.NDArray[np.uint8]]:
         if here != size:
             picture = images.resize(picture, *size)
             if max(here) < max(size) and settings.init == "content":
-                without = images.resize(images.resize(content, *here), *size)
-                picture = np.clip(picture + whole - without, 0.0, 1.0)
+                picture = np.clip(picture + detail_beyond(here), 0.0, 1.0)
         if colours is not None:
             picture = color.luminance_of(picture, colours)
         return images.eight_bits(picture)

@@ -1,7 +1,7 @@
 // The picture on the wall: before and after under one handle, zoom and pan of both together.
 const $ = (id) => document.getElementById(id);
 const MARGIN = 34; // pixels of wall around a picture that is seen as a whole
-const NEAREST = 8; // times
+const NEAREST = 8; // pixels of the page for one of the photograph
 
 const stage = $("stage"), hang = $("hang"), before = $("before"), after = $("after"), split = $("split");
 const view = { width: 1, height: 1, pixels: 1, zoom: 1, x: 0, y: 0, split: 0 };
@@ -41,7 +41,7 @@ function render() {
 function zoomTo(zoom, at) {
   const room = box();
   const point = at ?? { x: room.width / 2, y: room.height / 2 };
-  const next = Math.min(NEAREST / fitting() / devicePixelRatio * 1, Math.max(1, zoom));
+  const next = Math.max(1, Math.min(NEAREST / fitting(), zoom));
   const ratio = next / view.zoom;
   view.x = (view.x - (point.x - room.width / 2)) * ratio + (point.x - room.width / 2);
   view.y = (view.y - (point.y - room.height / 2)) * ratio + (point.y - room.height / 2);

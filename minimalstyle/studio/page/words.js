@@ -77,7 +77,9 @@ export const words = {
   hours: (count) => `${count.toFixed(1)} hours`,
   megabytes: (count) => `${Math.round(count)} MB`,
   gigabytes: (count) => `${count.toFixed(1)} GB`,
-  unset: "as the program chooses",
+  unset: "automatic",
+  the_photograph: "the photograph",
+  the_painting: "the painting",
 };
 
 export function duration(seconds) {

@@ -1,0 +1,77 @@
+"""Where the studio listens, and until when."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from ..errors import UsageError
+from ..files import reason
+from .server import application
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: str, port: int, folder: Path, *, ready: Callable[[str], object], debug: bool = False
+) -> None:
+    """Answer until the process is told to end.
+
+    Parameters
+    ----------
+    host : str
+        Of this computer alone, or another one: then the address has a token.
+    port : int
+        0 for one that is free.
+    folder : Path
+        Where own paintings are kept.
+    ready : callable
+        Told the address once it is open.
+    debug : bool
+        Print tracebacks.
+
+    Raises
+    ------
+    UsageError
+        Nothing can listen there.
+    """
+    listening = _listening(host, port)
+    port = listening.getsockname()[1]
+    token = None if _is_loopback(host) else secrets.token_urlsafe(24)
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    config = uvicorn.Config(
+        application(folder, port, token, debug=debug),
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,  # pages listen for ever
+        timeout_keep_alive=30,
+        limit_concurrency=200,
+    )
+    threading.Thread(target=ready, args=(address,), daemon=True).start()
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"{host}, port {port}: cannot be listened at: {reason(error)}") from None
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
