@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -395,6 +396,36 @@ def test_the_time_that_is_left(monkeypatch):
         clock.finish(number, took[number])
     assert clock.fraction == 1
     assert clock.seconds_left == 0
+
+
+def test_the_time_that_is_left_when_the_first_fails():
+    clock = pace.Pace()
+    clock.add(0, 1.0)
+    clock.add(1, 3.0)
+    clock.show(0, 0.5)
+    clock.finish(0, None)
+    clock.show(0, 1.0)
+    assert clock.seconds_left is None
+    assert clock.fraction == 0.25
+
+
+def test_on_a_terminal(here):
+    """One bar over all, and above it a line for what fails."""
+    Path("photos/a.png").write_text("no picture")
+    command = [sys.executable, "-m", "minimalstyle", "batch", "photos", "--styles", "waves.png"]
+    ours, theirs = os.openpty()
+    process = subprocess.Popen([*command, *QUICK, "-o", "out"], env=ENVIRONMENT, stderr=theirs)
+    os.close(theirs)
+    told = b""
+    with suppress(OSError):  # at its end
+        while part := os.read(ours, 4096):
+            told += part
+    os.close(ours)
+    assert process.wait() == 101
+    lines = told.decode().replace("\r", "\n")
+    assert "photos/a.png after waves.png: failed: photos/a.png: is not a picture" in lines
+    assert "b_waves.png 100%, 1/3" in lines and "c_waves.png 100%, 2/3" in lines
+    assert "Traceback" not in lines
 
 
 def test_killed_at_any_moment(here):

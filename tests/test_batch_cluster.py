@@ -137,8 +137,12 @@ def test_a_scheduler_that_is_not_there(here, capsys):
         address = f"tcp://127.0.0.1:{one.getsockname()[1]}"
     assert batch("-o", "out", "--scheduler", address) == 2
     err = capsys.readouterr().err
-    assert f"error: {address}: no scheduler answers" in err
-    assert batch("-o", "out", "--scheduler", "nonsense://x") == 2
+    expected = f"error: {address}: no scheduler answers: Connection refused\n"
+    assert err == f"minimalstyle batch: {expected}"
+    for address in ("nonsense://x:1", "host", "tcp://host", "tcp://host:many", "tcp://[x:1"):
+        assert batch("-o", "out", "--scheduler", address) == 2
+        expected = f"error: {address}: is no address of a scheduler, such as tcp://host:8786\n"
+        assert capsys.readouterr().err == f"minimalstyle batch: {expected}"
 
 
 @pytest.mark.parametrize("words", ["--init waves.png", "--checkpoint"])

@@ -5,6 +5,7 @@ https://distributed.dask.org
 
 import os
 import platform
+import socket
 import threading
 import time
 import warnings
@@ -13,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .. import __version__
 from ..errors import ImageError, MinimalstyleError, StoppedError, UsageError
@@ -69,6 +71,7 @@ class Cluster(Crew):
             raise UsageError(hint) from None
         if weights is not None and not shared_files:
             raise UsageError("--weights on a cluster needs --shared-files")
+        _check_answer(address)  # a client would try for longer, and be noisy about it
         self._distributed, self._shared = distributed, shared_files
         try:
             self._client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
@@ -152,6 +155,21 @@ class Cluster(Crew):
         except Exception as error:  # such as a job whose workers are lost again and again
             return _failed(number, job, StoppedError(one_line(f"{type(error).__name__}: {error}")))
         return replace(outcome, job=job)
+
+
+def _check_answer(address: str) -> None:
+    """Raise UsageError where nobody listens."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not (host and port) or parts.scheme not in ("tcp", "tls", "ws", "wss"):
+        raise UsageError(f"{address}: is no address of a scheduler, such as tcp://host:8786")
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE / 2).close()
+    except OSError as error:
+        raise UsageError(f"{address}: no scheduler answers: {reason(error)}") from error
 
 
 def _failed(number: int, job: Job, error: MinimalstyleError) -> Outcome:

@@ -28,6 +28,8 @@ class Pace:
 
     def show(self, number: int, fraction: float) -> None:
         """So much of a picture is done."""
+        if number not in self._work:  # finished
+            return
         since, _ = self._begun.get(number, (time.perf_counter(), 0.0))
         self._begun[number] = since, fraction
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import pickle
 import signal
 import time
 from collections import deque
@@ -116,7 +115,7 @@ class Pool(Crew):
             worker.process.join()
             worker = self._started()
             worker.pipe.send((number, job))
-        except (TypeError, AttributeError, pickle.PicklingError) as error:
+        except Exception as error:  # what cannot be pickled says so in many ways
             self._idle.append(worker)
             failed = UsageError(one_line(f"a job for another process is to be pickled: {error}"))
             return _failed(number, job, failed, 0.0)
@@ -138,7 +137,8 @@ class Pool(Crew):
         """What a worker says; None if it is no more."""
         try:
             message = worker.pipe.recv()
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except Exception:  # it ended, perhaps while it said something
+            worker.process.kill()
             self._busy.remove(worker)
             worker.pipe.close()
             worker.process.join()

@@ -160,7 +160,9 @@ def imports(file):
 
 
 def test_no_pickle_and_no_framework_in_the_sources():
-    """Numba unpickles its own cache; nothing else at run time may."""
+    """Numba unpickles its own cache, and processes of a batch what they say to each other; nothing
+    else at run time may.
+    """
     files = list(PACKAGE.rglob("*.py"))
     assert len(files) > 10
     forbidden = FRAMEWORKS | {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}
