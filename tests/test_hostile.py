@@ -582,7 +582,8 @@ def test_tests_that_are_named_exist() -> None:
     file = ""
     for path, name in named:
         file = path or file
-        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file}::{name}"
+        where = f"{file}::{name}"
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), where
 
 
 # --- The fuzzer itself --------------------------------------------------------------------------
