@@ -47,9 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number after SIGINT (130) or SIGTERM (143).
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    if argv[:1] == ["studio"]:  # which has its own answer to signals: it leaves no process behind
-        return studio.run(argv[1:], _CONSOLE)
-    if argv[:1] in (["batch"], ["style"]):
+    if argv[:1] in (["batch"], ["style"], ["studio"]):  # which answer signals in their own ways
         return _other(*argv)
     with Signals(_CONSOLE) as signals:
         try:
@@ -72,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _other(command: str, *argv: str) -> int:
+    if command == "studio":
+        return studio.run(list(argv), _CONSOLE)
     if command == "batch":
         from . import batch
 

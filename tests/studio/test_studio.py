@@ -35,7 +35,7 @@ OURS = {"origin": HERE}
 SMALL = {"size": 48, "first_size": 24, "iterations": 2, "coarse_iterations": 2, "threads": None}
 DRAFT = {name: value for name, value in SMALL.items() if name != "threads"}
 LONG = {**DRAFT, "iterations": 1_000_000}
-REGRESSIONS = Path(__file__).parent / "regressions"
+REGRESSIONS = Path(__file__).parents[1] / "regressions"
 
 
 def file_of(array, kind="PNG", **options):
