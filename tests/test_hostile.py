@@ -548,9 +548,10 @@ def check(factory: pytest.TempPathFactory, name: str, data: bytes) -> None:
 
 
 def test_nothing_is_evaluated() -> None:
-    """No text becomes code, and no other program is started."""
+    """No text becomes code, no other program is started; two rooms alone know the network."""
     calls = {"eval", "exec", "compile", "__import__", "system", "popen", "Popen", "spawnv"}
     modules = {"subprocess", "marshal", "socket", "urllib", "http", "ftplib", "requests"}
+    speaking = {("batch", "cluster.py"), ("studio", "listening.py"), ("studio", "guard.py")}
     sources = list((ROOT / "minimalstyle").rglob("*.py"))
     assert len(sources) > 20
     for source in sources:
@@ -561,7 +562,9 @@ def test_nothing_is_evaluated() -> None:
                 assert name not in calls or is_method, f"{source}:{node.lineno}"
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 names = [getattr(node, "module", None) or "", *(n.name for n in node.names)]
-                assert not {name.partition(".")[0] for name in names} & modules, source
+                found = {name.partition(".")[0] for name in names} & modules
+                speaks = (source.parent.name, source.name) in speaking
+                assert found <= ({"socket", "urllib"} if speaks else set()), source
 
 
 def test_errors_are_listed_with_their_exit_codes() -> None:
