@@ -138,21 +138,23 @@ class Objective:
     @one_blas_thread()
     def __call__(self, image: Floating) -> tuple[float, Float32]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
-        seen = self.evaluation.forward(image)
-        styles = self._styles(seen.statistics)
-        self.terms = {"content": 0.0, "style": 0.0, "tv": 0.0}
-        factors = {}
+        styles = self._styles(self.evaluation.forward(image))
+        # The gradient of a distance needs the features, not the distance.
+        factors = {
+            name: self.alpha * share * content_loss(0.0, self._energies[name])[1]
+            for name, share in self.content_layers.items()
+        }
+        slopes = {name: gradients for name, (_, gradients) in styles.items()}
+        gradient, distances, variation = self.evaluation.backward(slopes, factors, self.gamma)
+        self.terms = {"content": 0.0, "style": 0.0, "tv": variation}
         for name, share in self.content_layers.items():
-            value, factor = content_loss(seen.distances[name], self._energies[name])
+            value, _ = content_loss(distances[name], self._energies[name])
             self.terms["content"] += share * value
             self.terms[f"content {name}"] = value
-            factors[name] = self.alpha * share * factor
         for name, share in self.style_layers.items():
             value, _ = styles[name]
             self.terms["style"] += share * value
             self.terms[f"style {name}"] = value
-        slopes = {name: gradients for name, (_, gradients) in styles.items()}
-        gradient, self.terms["tv"] = self.evaluation.backward(slopes, factors, self.gamma)
         loss = (
             self.alpha * self.terms["content"]
             + self.beta * self.terms["style"]
