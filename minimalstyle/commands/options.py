@@ -1,6 +1,7 @@
 """Options of a command line from the declarations of the settings."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -68,15 +69,25 @@ def _kind(setting: Setting) -> dict[str, Any]:
 
 
 def _number(setting: Setting) -> Callable[[str], Any]:
-    kind = int if int in setting.kinds else float
+    kind: Callable[[str], Any] = int if int in setting.kinds else float
+    if setting.unit == "bytes":
+        return _bytes
     if not setting.also:
         return kind
 
     def number_or_word(text: str) -> Any:
-        return text if text == setting.also else kind(text)
+        return text if text in setting.also else kind(text)
 
     number_or_word.__name__ = setting.name  # argparse names it where it does not fit
     return number_or_word
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]?)B?", text)
+    if match is None:
+        message = f"{text!r}: expected a number of bytes such as 800M or 2G"
+        raise argparse.ArgumentTypeError(message)
+    return round(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -1,12 +1,13 @@
 """The loss of an image and its gradient at one image size: a weighted sum of terms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from .._types import Float32, Floating
 from ..blas import one_blas_thread
-from ..network.evaluation import Affine, Gradient, Statistics, Whole
+from ..network.bands import within
+from ..network.evaluation import Affine, Gradient, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import SETTINGS, Border, Loss, Pooling, Settings
@@ -53,6 +54,11 @@ class Objective:
     regions : sequence of Region, optional
         Parts of the image with a style each, in place of one blend for all: guided Gram matrices
         (Gatys et al. 2017, "Controlling perceptual factors", equations 4 and 5).
+    bound : int, optional
+        Bytes that an evaluation may take, filters aside: a larger one is made in bands, to the
+        same result but for rounding.
+    between : callable, optional
+        Called after each band with the share of the evaluation that is done; it may raise.
 
     Attributes
     ----------
@@ -84,6 +90,8 @@ class Objective:
         loss: Loss = Settings.loss,
         border: Border = Settings.border,
         regions: Sequence[Region] | None = None,
+        bound: int | None = None,
+        between: Callable[[float], object] = lambda _: None,
     ) -> None:
         given = {"pooling": pooling, "loss": loss, "border": border, "tv_weight": tv_weight}
         given |= {"content_weight": content_weight, "style_weight": style_weight}
@@ -110,12 +118,16 @@ class Objective:
                 regions=regions,
                 pooling=pooling,
                 border=border,
+                bound=bound,
+                between=between,
             )
-        self.evaluation = Whole(
+        self.evaluation = within(
+            bound,
             network,
             (content.shape[0], content.shape[1]),
-            self.style_layers,
-            self.content_layers,
+            list(self.style_layers),
+            list(self.content_layers),
+            between=between,
             pooling=pooling,
             border=border,
             regions=None if regions is None else {one.name: one.mask for one in regions},

@@ -1,6 +1,6 @@
 """What a style is, as a target: one method, from statistics to the value and its gradient."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..errors import UsageError
-from ..network.evaluation import Affine, Gradient, Moments, Statistics, measure
+from ..network.bands import measure
+from ..network.evaluation import Affine, Gradient, Moments, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import Border, Loss, Pooling
@@ -110,6 +111,8 @@ def style_targets(
     regions: Sequence[Region] | None = None,
     pooling: Pooling | None = None,
     border: Border,
+    bound: int | None = None,
+    between: Callable[[float], object] = lambda _: None,
 ) -> dict[str, list[StyleTarget]]:
     """For each layer, the target of each region; one for all where there are no regions.
 
@@ -130,6 +133,10 @@ def style_targets(
         In place of one blend.
     pooling, border
         As for `Whole`; a painting does not repeat, so that "wrap" mirrors it.
+    bound : int, optional
+        Bytes that the evaluation of a style may take.
+    between : callable, optional
+        Called with 0 after each band of a style that is evaluated in bands; it may raise.
     """
     if not styles:
         raise UsageError("a style weight needs a style picture")
@@ -141,7 +148,16 @@ def style_targets(
     around: Border = "reflect" if border == "wrap" else border
 
     def moments(style: Floating, mask: Float32 | None) -> dict[str, Moments]:
-        return measure(network, style, layers, pooling=pooling, border=around, mask=mask)
+        return measure(
+            network,
+            style,
+            layers,
+            pooling=pooling,
+            border=around,
+            mask=mask,
+            bound=bound,
+            between=lambda _: between(0.0),
+        )
 
     if regions is None:
         each = (moments(style, mask) for style, mask in zip(styles, alphas, strict=True))

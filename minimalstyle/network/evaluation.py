@@ -33,7 +33,6 @@ __all__ = [
     "Slope",
     "Statistics",
     "Whole",
-    "measure",
     "region_weights",
 ]
 
@@ -133,6 +132,9 @@ class Evaluation(Protocol):
 
     def memory(self) -> int:
         """Bytes that it takes, filters aside, when it has been forwards and backwards."""
+
+    def memory_to_begin(self) -> int:
+        """Bytes that it takes to keep a content, and to give the first statistics."""
 
 
 class Whole:
@@ -305,43 +307,3 @@ def region_weights(
             raise UsageError(f"{name}: nothing of it is left at layer {layer}")
         weights.append(weight)
     return weights
-
-
-def measure(
-    network: Network,
-    image: Floating,
-    layers: Iterable[str],
-    *,
-    pooling: Pooling | None = None,
-    border: Border,
-    mask: Float32 | None = None,
-) -> dict[str, Moments]:
-    """Moments of a picture's features at some layers.
-
-    Parameters
-    ----------
-    network : Network
-    image : (H, W, 3) float
-        RGB in [0, 1].
-    layers : iterable of str
-    pooling, border
-        As for `Whole`.
-    mask : (H, W) float32 in [0, 1], optional
-        How much each pixel counts.
-    """
-    regions = None if mask is None else {"a style mask": mask}
-    evaluation = Whole(
-        network,
-        (image.shape[0], image.shape[1]),
-        layers,
-        pooling=pooling,
-        border=border,
-        regions=regions,
-    )
-    statistics = evaluation.forward(image)
-    found = {}
-    for name in layers:
-        (one,) = statistics[name]
-        assert isinstance(one, Moments)
-        found[name] = one
-    return found

@@ -90,7 +90,7 @@ class Minimum:
     restarts : int
         How often values that were not finite made it go back to the last good image.
     history : list of float
-        The loss after each iteration, the start first.
+        The loss after each iteration, the start first; empty where that was not reached.
     stopped : {"iterations", "converged", "interrupted", "not finite", "failed"}
         "converged" when no step lowers the loss any more; "not finite" when every way on leads to
         infinities or NaN; "failed" when `error` came after an iteration.
@@ -249,7 +249,9 @@ def minimize(  # noqa: PLR0912, PLR0915 - one loop, with every way out of it
             stopped = "iterations"
         elif stopped is None and len(history) - 1 <= done:
             stopped = "converged"
-    return Minimum(best, len(history) - 1, evaluate.count, restarts, history, stopped, error)
+    return Minimum(
+        best, max(len(history) - 1, 0), evaluate.count, restarts, history, stopped, error
+    )
 
 
 def _scipy_lbfgs(
@@ -330,7 +332,13 @@ class _Evaluate:
         loss, gradient = self.function(image)
         if not (np.isfinite(loss) and np.isfinite(gradient.sum())):
             return Evaluated(math.nan, math.nan, np.zeros(0, np.float32))
-        outside = image - np.clip(image, 0.0, 1.0)
+        # Each array of a large image is a tenth of all memory: so they are used again.
+        outside = np.clip(image, 0.0, 1.0)
+        np.subtract(image, outside, out=outside)
         penalty = self.factor * float(np.vdot(outside, outside))
-        along = self.spectrum.gradient(gradient + 2.0 * self.factor * outside)
+        outside *= 2.0 * self.factor
+        single = gradient.dtype == np.float32
+        slope = np.add(gradient, outside, out=outside if single else None)
+        del gradient, outside
+        along = self.spectrum.gradient(slope)
         return Evaluated(float(loss), float(loss + penalty), along)

@@ -76,15 +76,17 @@ class Spectrum:
         return self._transform(self._coefficients, back=True)
 
     def gradient(self, image_gradient: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Gradient of the variables, `s D g`, flat."""
-        waves = self._transform(image_gradient)[self.moving]
+        """Gradient of the variables, `s D g`, flat; `image_gradient` is overwritten."""
+        waves = self._transform(image_gradient, overwrite=True)[self.moving]
         return (self._free_scale * waves).ravel()
 
     def all_variables(self, image: Float32) -> Float32:
         """`D x / s`, flat: the variables of an image, fixed ones among them."""
         return (self._transform(image) / self._scale).ravel()
 
-    def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Float32:
+    def _transform(
+        self, values: npt.NDArray[np.floating], *, back: bool = False, overwrite: bool = False
+    ) -> Float32:
         from scipy import fft
 
         single = values.astype(np.float32, copy=False)
@@ -92,4 +94,6 @@ class Spectrum:
             waves = fft.fftn(single, axes=(0, 1), norm="ortho", workers=self.threads)
             return waves.real - waves.imag
         transform = fft.idctn if back else fft.dctn
-        return transform(single, axes=(0, 1), norm="ortho", workers=self.threads)
+        return transform(
+            single, axes=(0, 1), norm="ortho", overwrite_x=overwrite, workers=self.threads
+        )
