@@ -1,5 +1,7 @@
 """Memory is what the buffers really take, time is arithmetic on a measurement."""
 
+import argparse
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +15,13 @@ import pytest
 
 import minimalstyle as ms
 from minimalstyle import machine
+from minimalstyle.commands.options import bytes_of
 from minimalstyle.engine import tiles
 from minimalstyle.engine.taps import make_tap
 from minimalstyle.engine.threads import available_cores
 from minimalstyle.network.layers import VGG, Conv
 from minimalstyle.network.network import Network, Pass
-from minimalstyle.painting import memory, pace, plan
+from minimalstyle.painting import memory, pace, plan, schedule
 from minimalstyle.painting.prepare import prepare
 from minimalstyle.pictures import images
 
@@ -430,3 +433,86 @@ def test_a_plan_in_words() -> None:
         "memory: about 870 MB",
         "time: about 1 second",
     ]
+
+
+# ----------------------------------------------------------------------------------------- bounds
+
+
+def test_a_bound_is_kept(network: Network) -> None:
+    """Down to the least that works, what a run takes is within the bound."""
+    sizes, styles = [(300, 225), (600, 450), (1200, 900)], [(1200, 900)]
+    whole = memory.memory_needed(network, sizes, styles)
+    assert memory.memory_needed(network, sizes, styles, bound=whole) == whole
+    least = memory.memory_needed(network, sizes, styles, bound=0)
+    assert least < 0.6 * whole
+    for bound in (whole - 1, (whole + least) // 2, least):
+        assert memory.memory_needed(network, sizes, styles, bound=bound) <= bound
+
+
+def test_the_memory_of_a_large_run(
+    pooled_vgg: Callable[..., VGG],
+    random_image: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In bands and with corrections in half precision, by Python's own book-keeping."""
+    monkeypatch.setattr(schedule, "_LARGE", 200)
+    network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=2)
+    width, height = sizes = (640, 480)
+    content, style = (random_image(h, w).astype(np.float32) for h, w in ((480, 640), (400, 640)))
+    given: dict[str, Any] = {**LAYERS, "size": 640, "scales": 1}
+    loaded = width * height + 640 * 400
+    styles = [images.Size(640, 400)]
+    least = memory.memory_needed(
+        network, [sizes], styles, ms.Settings(**given), loaded_pixels=loaded, bound=0
+    )
+    given["memory"] = least + 10**7
+    ms.stylize(content, style, weights=network, **given, iterations=1)
+    network._filters.clear()
+    with traced() as allocated:
+        ms.stylize(content, style, weights=network, **given, iterations=20)
+        _, used = allocated()
+    weights = sum(layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv))
+    counted = given["memory"] - memory.BASE - weights
+    assert 0.7 * counted < used < counted
+
+
+def test_a_bound_that_is_too_small_names_the_least(
+    network: Network, random_image: Callable[..., Any]
+) -> None:
+    settings = ms.Settings(size=1200, memory=4 * 10**8, enlarge=True)
+    picture = random_image(90, 120)
+    run = prepare(ms.Job(content=picture, styles=(picture,), settings=settings), network=network)
+    with pytest.raises(ms.UsageError, match=r"memory is too little .* (\d+M|[\d.]+G) works") as no:
+        plan.check_memory(run)
+    (word,) = re.findall(r"(\d+M|[\d.]+G) works", str(no.value))
+    plan.check_memory(run.changed(memory=bytes_of(word)))
+    with pytest.raises(ms.UsageError):
+        plan.check_memory(run.changed(memory=bytes_of(word) - 10**8))
+    made = plan.make(run.changed(memory=bytes_of(word)), PACE)
+    assert made.bands[0] == 1 < made.bands[-1]
+    assert f"iterations, in {made.bands[-1]} bands" in plan.describe(made)
+    unbounded = plan.make(run.changed(memory=10**12), PACE)
+    assert set(unbounded.bands) == {1}
+    assert unbounded.seconds < made.seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("2G", 2 * 10**9), ("1.5G", 15 * 10**8), ("800M", 8 * 10**8), ("3GB", 3 * 10**9), ("5", 5)],
+)
+def test_bytes_in_words(text: str, expected: int) -> None:
+    assert bytes_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "G", "-2G", "2 G", "2g", "1e9", "nan"])
+def test_no_bytes(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a number of bytes"):
+        bytes_of(text)
+
+
+def test_fewer_iterations_where_the_strokes_are_there_already() -> None:
+    """Up to 1024 pixels all stays as it is."""
+    made = schedule.scales([(512, 384), (1024, 768), (2048, 1536), (4096, 3072)], ms.Settings())
+    assert [one.iterations for one in made] == [30, 30, 12, 8]
+    assert [one.large for one in made] == [False, False, True, True]
+    assert schedule.scales([(1024, 768)], ms.Settings())[0].iterations == 20

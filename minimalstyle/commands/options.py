@@ -8,7 +8,7 @@ from typing import Any
 from ..settings.setting import Command, Setting
 from ..settings.settings import PRESETS, SETTINGS, Settings
 
-__all__ = ["add_option", "add_settings", "preset_help"]
+__all__ = ["add_option", "add_settings", "bytes_of", "preset_help"]
 
 
 def add_settings(parser: argparse.ArgumentParser, command: Command, default: Settings) -> None:
@@ -71,7 +71,7 @@ def _kind(setting: Setting) -> dict[str, Any]:
 def _number(setting: Setting) -> Callable[[str], Any]:
     kind: Callable[[str], Any] = int if int in setting.kinds else float
     if setting.unit == "bytes":
-        return _bytes
+        return bytes_of
     if not setting.also:
         return kind
 
@@ -82,7 +82,8 @@ def _number(setting: Setting) -> Callable[[str], Any]:
     return number_or_word
 
 
-def _bytes(text: str) -> int:
+def bytes_of(text: str) -> int:
+    """Such as 2G; ArgumentTypeError for what is no number of bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]?)B?", text)
     if match is None:
         message = f"{text!r}: expected a number of bytes such as 800M or 2G"

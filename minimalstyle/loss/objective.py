@@ -6,7 +6,7 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..blas import one_blas_thread
-from ..network.bands import within
+from ..network.bounded import within
 from ..network.evaluation import Affine, Gradient, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights

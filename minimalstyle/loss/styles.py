@@ -8,7 +8,7 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..errors import UsageError
-from ..network.bands import measure
+from ..network.bounded import measure
 from ..network.evaluation import Affine, Gradient, Moments, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights

@@ -8,7 +8,6 @@ band is seen.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +30,11 @@ from ..engine.variation import total_variation
 from ..errors import UsageError
 from ..settings.settings import Border, Pooling
 from .border import fold, margin, pad
-from .evaluation import Affine, Gradient, Moments, Slope, Statistics, Whole, region_weights
+from .evaluation import Affine, Gradient, Moments, Slope, Statistics, region_weights
 from .network import SMALLEST_SIDE, Network
 from .passes import Stage
 
-__all__ = ["Bands", "measure", "within"]
+__all__ = ["Bands"]
 
 
 class _Band(NamedTuple):
@@ -121,8 +120,6 @@ class Bands:
         self._features: dict[str, Map] = {}
         self._present: int | None = None  # the band whose features these are
 
-    # -------------------------------------------------------------------------------- bands
-
     def _rows(self, name: str, band: _Band) -> tuple[int, int]:
         """A band's own rows at a layer of the whole picture."""
         step = self._steps[name]
@@ -143,8 +140,6 @@ class Bands:
             self._features = self._forward(self._image, self._bands[number])
             self._present = number
         return self._features
-
-    # ----------------------------------------------------------------------------- forwards
 
     def keep(self, image: Floating) -> dict[str, float]:
         self._present = None
@@ -192,8 +187,6 @@ class Bands:
                         one.add(own, first, last, self._scaled.get(name), self._threads)
             self._between(_FIRST * (number + 1) / self.number)
         return {name: [one.moments() for one in sums[name]] for name in order}
-
-    # ---------------------------------------------------------------------------- backwards
 
     def backward(
         self,
@@ -271,142 +264,19 @@ class Bands:
         )
         return make_tap(added=whole)
 
-    # ------------------------------------------------------------------------------- memory
-
     def memory(self) -> int:
-        """Bytes that it takes, filters aside, when it has been forwards and backwards."""
         every = [*self._gradients.values(), *self._targets.values(), *self._scaled.values()]
         held = sum(one.data.nbytes for one in every) + sum(one.nbytes for one in self._scratch)
         held += sum(w.nbytes for weights in self._weights.values() for w in weights)
         return self._pass.memory(backward=True) + held
 
     def memory_to_begin(self) -> int:
-        """Bytes that it takes to keep a content, and to give the first statistics."""
         return self.memory()
 
     @property
     def filter_bytes(self) -> int:
         """Of the network's filters that it needs, forwards and backwards."""
         return self._pass.filter_bytes
-
-
-_ENOUGH = 64  # rows of a band beside which its halo is small, so that features may be kept
-_FEWER = 0.8  # rows of a band from one try to the next
-
-
-def within(
-    bound: int | None,
-    network: Network,
-    size: tuple[int, int],
-    style_layers: Sequence[str],
-    content_layers: Sequence[str] = (),
-    *,
-    rows: bool = False,
-    regions: Mapping[str, Float32] | None = None,
-    pooling: Pooling | None = None,
-    border: Border,
-    between: Callable[[float], object] = lambda _: None,
-) -> Whole | Bands:
-    """The fastest evaluation that takes at most so many bytes, or the one that takes least.
-
-    Parameters
-    ----------
-    bound : int or None
-        None for an evaluation in one piece.
-    network, size, style_layers, content_layers, rows, regions, pooling, border
-        As for `Whole`.
-    between
-        As for `Bands`.
-    """
-    try:
-        whole = Whole(
-            network,
-            size,
-            style_layers,
-            content_layers,
-            rows=rows,
-            regions=regions,
-            pooling=pooling,
-            border=border,
-        )
-        if bound is None or whole.memory() <= bound:
-            return whole
-        del whole
-    except MemoryError:  # not even addresses
-        if bound is None:
-            raise
-
-    def bands(rows: int, kept: bool, regions: Mapping[str, Float32] | None) -> Bands:
-        return Bands(
-            network,
-            size,
-            style_layers,
-            content_layers,
-            rows=rows,
-            kept=kept,
-            regions=regions,
-            pooling=pooling,
-            border=border,
-            between=between,
-        )
-
-    nothing: Mapping[str, Float32] | None = None if regions is None else {}
-    for kept, least in ((True, _ENOUGH), (False, 1)):
-        number = size[0] / 2
-        while number >= least:
-            with suppress(MemoryError):  # not even addresses
-                if bands(int(number), kept, nothing).memory() <= bound:
-                    return bands(int(number), kept, regions)
-            number *= _FEWER
-    return bands(1, False, regions)
-
-
-def measure(
-    network: Network,
-    image: Floating,
-    layers: Iterable[str],
-    *,
-    pooling: Pooling | None = None,
-    border: Border,
-    mask: Float32 | None = None,
-    bound: int | None = None,
-    between: Callable[[float], object] = lambda _: None,
-) -> dict[str, Moments]:
-    """Moments of a picture's features at some layers.
-
-    Parameters
-    ----------
-    network : Network
-    image : (H, W, 3) float
-        RGB in [0, 1].
-    layers : iterable of str
-    pooling, border
-        As for `Whole`.
-    mask : (H, W) float32 in [0, 1], optional
-        How much each pixel counts.
-    bound : int, optional
-        Bytes that it may take.
-    between
-        As for `Bands`.
-    """
-    regions = None if mask is None else {"a style mask": mask}
-    evaluation = within(
-        bound,
-        network,
-        (image.shape[0], image.shape[1]),
-        list(layers),
-        pooling=pooling,
-        border=border,
-        regions=regions,
-        between=between,
-    )
-    statistics = evaluation.forward(image)
-    found = {}
-    for name in layers:
-        (one,) = statistics[name]
-        assert isinstance(one, Moments)
-        found[name] = one
-    return found
 
 
 _FIRST = 0.3  # of the time of an evaluation: the first pass

@@ -8,7 +8,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..network.bands import Bands, within
+from ..network.bands import Bands
+from ..network.bounded import within
 from ..network.evaluation import Whole
 from ..network.layers import Conv
 from ..network.network import Network

@@ -87,6 +87,8 @@ def paint(
                 break
             done.append(report)
             error = minimum.error
+            if error is not None and progress.calling:  # the caller's own
+                raise error
             if minimum.stopped in ("interrupted", "failed"):
                 break
         if error is not None:
