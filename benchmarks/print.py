@@ -23,10 +23,9 @@ LAYERS = {
     "content_layers": {"relu2_2": 1.0},
     "style_layers": {"relu1_1": 1.0, "relu2_1": 2.0, "relu3_1": 2.0},
 }
-ROOM = 600 * 10**6  # bytes for an evaluation in bands
 
 
-def child(megapixels: float, bands: bool, rounds: int) -> None:
+def child(megapixels: float, room: int | None, rounds: int) -> None:
     """Measure one point, and print it as JSON."""
     from minimalstyle.loss.objective import Objective
     from minimalstyle.network.network import load_network
@@ -41,7 +40,7 @@ def child(megapixels: float, bands: bool, rounds: int) -> None:
         content=image,
         styles=[image[:512, :512].copy()],
         pooling="max",
-        bound=ROOM if bands else None,
+        bound=room,
         **LAYERS,
     )
     clock: list[tuple[float, float]] = []
@@ -57,7 +56,7 @@ def child(megapixels: float, bands: bool, rounds: int) -> None:
         threads=network.threads.number,
         magnitude=objective.magnitude,
         moving=MOVING,
-        lean=bands,
+        lean=room is not None,
     )
     wall, cpu = np.diff(np.array(clock), axis=0).min(axis=0)
     found = {
@@ -77,12 +76,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("megapixels", type=float, nargs="*", default=[0.25, 1, 3, 6, 12])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--whole", type=float, default=6, help="megapixels, at most, in one piece")
+    parser.add_argument("--room", type=int, default=600, help="MB for an evaluation in bands")
     parser.add_argument("--child", choices=("whole", "bands"), help=argparse.SUPPRESS)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--plot", metavar="FILE")
     a = parser.parse_args(argv)
     if a.child:
-        child(a.megapixels[0], a.child == "bands", a.rounds)
+        room = 10**6 * a.room if a.child == "bands" else None
+        child(a.megapixels[0], room, a.rounds)
         return {}
 
     bystanders = common.Bystanders()
@@ -93,7 +94,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                 continue
             command = [sys.executable, __file__, str(megapixels), "--child", kind]
             done = subprocess.run(
-                [*command, "--rounds", str(a.rounds)], capture_output=True, text=True, check=True
+                [*command, "--rounds", str(a.rounds), "--room", str(a.room)],
+                capture_output=True,
+                text=True,
+                check=True,
             )
             found.append(json.loads(done.stdout))
     result: dict[str, Any] = {"machine": common.machine(), "points": points, "exponents": {}}
