@@ -516,3 +516,24 @@ def test_fewer_iterations_where_the_strokes_are_there_already() -> None:
     assert [one.iterations for one in made] == [30, 30, 12, 8]
     assert [one.large for one in made] == [False, False, True, True]
     assert schedule.scales([(1024, 768)], ms.Settings())[0].iterations == 20
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "side", "told"),
+    [(2000, 1.0, 1000, "0.5"), (2000, 0.5, 1000, ""), (2000, 1.0, 1700, ""), (1200, 1.0, 300, "")],
+)
+def test_a_painting_that_is_too_small_is_told(  # noqa: PLR0917
+    network: Network,
+    random_image: Callable[..., Any],
+    size: int,
+    scale: float,
+    side: int,
+    told: str,
+) -> None:
+    notes: list[str] = []
+    settings = ms.Settings(size=size, style_scale=scale, enlarge=True)
+    styles = (random_image(side // 2, side),)
+    job = ms.Job(content=random_image(90, 120), styles=styles, settings=settings)
+    _ = prepare(job, network=network, note=notes.append).inputs
+    soft = [re.findall("--style-scale ([0-9.]+)", note) for note in notes if "soft" in note]
+    assert soft == ([[told]] if told else [])

@@ -37,7 +37,7 @@ def other_values(hint: Any, default: Any) -> Iterator[Any]:
     elif hint is bool:
         yield not default
     elif hint is int:
-        yield (default or 0) + 1
+        yield from ((default or 0) + 1, 10**9)
     elif hint is float:
         yield from ((default or 0.0) + 0.25, (default or 0.0) - 0.25)
     elif hint is str:
