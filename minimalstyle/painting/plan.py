@@ -147,7 +147,9 @@ def largest(run: Prepared) -> Prepared:
         raise UsageError(
             "auto: the memory of this system is not known; give pixels", setting="size"
         )
-    bound = min(int(0.95 * there), run.bound or there)  # others take and give meanwhile
+    bound = int(0.95 * there)  # others take and give meanwhile
+    if run.settings.memory is not None:
+        bound = min(bound, run.settings.memory)
     size = _largest_that_fits(run, bound)
     if not run.settings.enlarge:
         size = min(size, max(run.content_size))
