@@ -161,3 +161,13 @@ def test_each_page_has_the_table_of_the_results(benchmark):
     table = benchmark("table")
     assert all(page.read_text(encoding="utf-8") == table.filled(page) for page in table.PAGES)
     assert "| Zen 4 (AVX-512) | 0.17 s, 3.1 times |" in table.table()
+
+
+def test_print(benchmark, tmp_path):
+    """In one piece and in bands: with so little room that there are several."""
+    module = benchmark("print")
+    result = run(module, tmp_path / "print.json", "0.02", "0.05", "--rounds", "1", "--room", "1")
+    for whole, bands in zip(*result["points"].values(), strict=True):
+        assert whole["bands"] == 1 < bands["bands"]
+        assert whole["megapixels"] == bands["megapixels"]
+    assert set(result["exponents"]) == {"whole", "bands"}

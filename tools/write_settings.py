@@ -83,7 +83,8 @@ def _values(setting: Setting) -> str:
     if setting.choices:
         return ", ".join(f"`{word}`" for word in setting.choices)
     expected = "yes or no" if bool in setting.kinds else setting.expected
-    return f"{expected}, or `{setting.also}`" if setting.also else expected
+    also = "".join(f", or `{word}`" for word in setting.also)
+    return expected + also
 
 
 def _default(setting: Setting) -> str:

@@ -156,6 +156,13 @@ class Display:
                 self.line(f"{where}, loss {event.loss:.4g}")
         self.scale = event.scale
 
+    def advance(self, fraction: float) -> None:
+        """The bar alone, within an evaluation."""
+        if self.bar is not None and fraction > self.bar.n:
+            with suppress(OSError):
+                self.bar.n = fraction
+                self.bar.refresh()
+
     def draw(self, fraction: float, where: str, state: str) -> None:
         """The bar of a terminal; on a narrow one without `where`."""
         if self.bar is None:

@@ -1,13 +1,14 @@
 """Options of a command line from the declarations of the settings."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..settings.setting import Command, Setting
 from ..settings.settings import PRESETS, SETTINGS, Settings
 
-__all__ = ["add_option", "add_settings", "preset_help"]
+__all__ = ["add_option", "add_settings", "bytes_of", "preset_help"]
 
 
 def add_settings(parser: argparse.ArgumentParser, command: Command, default: Settings) -> None:
@@ -68,15 +69,26 @@ def _kind(setting: Setting) -> dict[str, Any]:
 
 
 def _number(setting: Setting) -> Callable[[str], Any]:
-    kind = int if int in setting.kinds else float
+    kind: Callable[[str], Any] = int if int in setting.kinds else float
+    if setting.unit == "bytes":
+        return bytes_of
     if not setting.also:
         return kind
 
     def number_or_word(text: str) -> Any:
-        return text if text == setting.also else kind(text)
+        return text if text in setting.also else kind(text)
 
     number_or_word.__name__ = setting.name  # argparse names it where it does not fit
     return number_or_word
+
+
+def bytes_of(text: str) -> int:
+    """Such as 2G; ArgumentTypeError for what is no number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]?)B?", text)
+    if match is None:
+        message = f"{text!r}: expected a number of bytes such as 800M or 2G"
+        raise argparse.ArgumentTypeError(message)
+    return round(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -111,7 +111,11 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
                 film.add(event)
             return None if signals.received is None else "stop"
 
-        result = method.paint(run, callback)
+        def on_progress(fraction: float) -> str | None:
+            display.advance(fraction)
+            return "stop" if signals.received and signals.has_picture else None
+
+        result = method.paint(run, callback, on_progress)
     saved, errors = save(run, asked, Files(output, outputs, film), result)
     for error in errors:
         _CONSOLE.tell(f"error: {error}")
@@ -149,6 +153,8 @@ def _settled(
     content = run.opened.content
     if content is not None and content.alpha is not None and not keeps_alpha(output):
         note(f"{output}: a JPEG holds no transparency; with .png it is kept")
+    if asked.full:
+        run = run.changed(size=max(run.content_size))
     if asked.auto:
         run = plan.largest(run)
     if not asked.plan:

@@ -30,6 +30,8 @@ class Request:
     settings : Settings
     auto : bool
         Take the largest size that memory has room for.
+    full : bool
+        Take the size of the content.
     time : float or None
         Take as many iterations as so many seconds allow.
     weights, checkpoint, resume : Path or None
@@ -51,6 +53,7 @@ class Request:
     style_masks: tuple[str, ...]
     settings: Settings
     auto: bool
+    full: bool
     time: float | None
     weights: Path | None
     checkpoint: Path | None
@@ -128,9 +131,11 @@ def request(args: argparse.Namespace) -> Request:
     """
     made = None if args.like is None else _recipe(args)
     given = _given(args, made)
-    auto = given.get("size") == "auto"
-    if auto:
+    auto, full = (given.get("size") == word for word in ("auto", "full"))
+    if auto or full:
         del given["size"]
+    if full and args.command == "texture":
+        raise UsageError("full is the size of CONTENT, which a texture has not", setting="size")
     seamless = getattr(args, "seamless", False)
     preset = args.preset or "default"
     if args.command == "texture":
@@ -152,6 +157,7 @@ def request(args: argparse.Namespace) -> Request:
         style_masks=tuple(getattr(args, "style_mask", ())),
         settings=chosen,
         auto=auto,
+        full=full,
         weights=None if args.weights is None else Path(args.weights),
         like=made,
         metadata=not args.no_metadata,

@@ -69,7 +69,11 @@ def check_space(run: Prepared, request: Request, output: Path) -> None:
     picture = pixels * channels * request.bits // 8 * 101 // 100 + 65536
     checkpoint = request.checkpoint or request.resume
     if checkpoint is not None:
-        state = 2 * 24 * pixels + 65536  # the old one and the new one
+        # The old one and the new one. In single precision where the picture is large, and then
+        # the gradients since count as well.
+        last = run.scales[-1]
+        each = 2 * 24 + 12 * last.iterations if last.large else 2 * 24
+        state = each * pixels + 65536
         if os.stat(output.parent).st_dev == os.stat(checkpoint.parent).st_dev:
             picture += state
         else:

@@ -12,9 +12,11 @@ __all__ = [
     "Map",
     "clear_border",
     "empty",
+    "flat",
     "inside",
     "padded_channels",
     "replicate_edge",
+    "rows",
     "size",
 ]
 
@@ -103,3 +105,18 @@ def replicate_edge(feature_map: Map) -> None:
 def inside(feature_map: Map) -> Float32:
     """View of the pixels, (height, width, channels)."""
     return _grid(feature_map)[1 : feature_map.height + 1, 1 : feature_map.width + 1]
+
+
+def rows(feature_map: Map, first: int, last: int) -> Map:
+    """View of some rows. What stands above and below them is the map's own, not zeros.
+
+    Kernels that go row by row, and moments, look at the rows alone.
+    """
+    data = feature_map.data[first * feature_map.pitch :]
+    return feature_map._replace(data=data, height=last - first)
+
+
+def flat(feature_map: Map) -> Float32:
+    """View of the memory of the rows, with the zeros at both ends of each."""
+    pitch = feature_map.pitch
+    return feature_map.data[pitch : (feature_map.height + 1) * pitch]

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from .._types import Float32, Floating
-from ..network.evaluation import Moments, measure
+from ..network.bounded import measure
+from ..network.evaluation import Moments
 from ..network.network import Network
 from ..settings.settings import Border, Pooling
 
@@ -58,6 +59,8 @@ class KeptMoments:
         pooling: Pooling | None = None,
         border: Border,
         mask: Float32 | None = None,
+        bound: int | None = None,
+        between: Callable[[float], object] = lambda _: None,
     ) -> dict[str, Moments]:
         """`measure`."""
         names = list(layers)
@@ -71,7 +74,16 @@ class KeptMoments:
         key = digest.hexdigest()
         found = self._found.get(key)
         if found is None or not _fit(found, network, names):
-            found = measure(network, image, names, pooling=pooling, border=border, mask=mask)
+            found = measure(
+                network,
+                image,
+                names,
+                pooling=pooling,
+                border=border,
+                mask=mask,
+                bound=bound,
+                between=between,
+            )
         self.add({key: found})
         return {name: found[name] for name in names}
 

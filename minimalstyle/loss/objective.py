@@ -1,12 +1,14 @@
 """The loss of an image and its gradient at one image size: a weighted sum of terms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from .._types import Float32, Floating
 from ..blas import one_blas_thread
-from ..network.evaluation import Affine, Gradient, Measure, Statistics, Whole, measure
+from ..network.bounded import Measure, measure, within
+from ..network.evaluation import Affine, Gradient, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import SETTINGS, Border, Loss, Pooling, Settings
@@ -54,7 +56,12 @@ class Objective:
         Parts of the image with a style each, in place of one blend for all: guided Gram matrices
         (Gatys et al. 2017, "Controlling perceptual factors", equations 4 and 5).
     measured : callable, optional
-        Gives the moments of the styles, in place of `network.evaluation.measure`.
+        Gives the moments of the styles, in place of `network.bounded.measure`.
+    bound : int, optional
+        Bytes that an evaluation may take, filters aside: a larger one is made in bands, to the
+        same result but for rounding.
+    between : callable, optional
+        Called after each band with the share of the evaluation that is done; it may raise.
 
     Attributes
     ----------
@@ -87,6 +94,8 @@ class Objective:
         border: Border = Settings.border,
         regions: Sequence[Region] | None = None,
         measured: Measure = measure,
+        bound: int | None = None,
+        between: Callable[[float], object] = lambda _: None,
     ) -> None:
         given = {"pooling": pooling, "loss": loss, "border": border, "tv_weight": tv_weight}
         given |= {"content_weight": content_weight, "style_weight": style_weight}
@@ -113,13 +122,15 @@ class Objective:
                 regions=regions,
                 pooling=pooling,
                 border=border,
-                measured=measured,
+                measured=partial(measured, bound=bound, between=lambda _: between(0.0)),
             )
-        self.evaluation = Whole(
+        self.evaluation = within(
+            bound,
             network,
             (content.shape[0], content.shape[1]),
-            self.style_layers,
-            self.content_layers,
+            list(self.style_layers),
+            list(self.content_layers),
+            between=between,
             pooling=pooling,
             border=border,
             regions=None if regions is None else {one.name: one.mask for one in regions},
@@ -142,21 +153,23 @@ class Objective:
     @one_blas_thread()
     def __call__(self, image: Floating) -> tuple[float, Float32]:
         """Loss and gradient of `image`, (H, W, 3) in [0, 1]."""
-        seen = self.evaluation.forward(image)
-        styles = self._styles(seen.statistics)
-        self.terms = {"content": 0.0, "style": 0.0, "tv": 0.0}
-        factors = {}
+        styles = self._styles(self.evaluation.forward(image))
+        # The gradient of a distance needs the features, not the distance.
+        factors = {
+            name: self.alpha * share * content_loss(0.0, self._energies[name])[1]
+            for name, share in self.content_layers.items()
+        }
+        slopes = {name: gradients for name, (_, gradients) in styles.items()}
+        gradient, distances, variation = self.evaluation.backward(slopes, factors, self.gamma)
+        self.terms = {"content": 0.0, "style": 0.0, "tv": variation}
         for name, share in self.content_layers.items():
-            value, factor = content_loss(seen.distances[name], self._energies[name])
+            value, _ = content_loss(distances[name], self._energies[name])
             self.terms["content"] += share * value
             self.terms[f"content {name}"] = value
-            factors[name] = self.alpha * share * factor
         for name, share in self.style_layers.items():
             value, _ = styles[name]
             self.terms["style"] += share * value
             self.terms[f"style {name}"] = value
-        slopes = {name: gradients for name, (_, gradients) in styles.items()}
-        gradient, self.terms["tv"] = self.evaluation.backward(slopes, factors, self.gamma)
         loss = (
             self.alpha * self.terms["content"]
             + self.beta * self.terms["style"]

@@ -8,7 +8,8 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..errors import UsageError
-from ..network.evaluation import Affine, Gradient, Measure, Moments, Statistics, measure
+from ..network.bounded import Measure, measure
+from ..network.evaluation import Affine, Gradient, Moments, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import Border, Loss, Pooling

@@ -28,7 +28,7 @@ def margin(border: Border, height: int, width: int) -> int:
 
 
 def pad(image: Floating, border: Border) -> Floating:
-    """The picture with its margin.
+    """The picture with its margin; itself where it has none.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ def pad(image: Floating, border: Border) -> Floating:
     (H + 2 m, W + 2 m, C) or (H + 2 m, W + 2 m)
     """
     m = margin(border, *image.shape[:2])
+    if m == 0:
+        return image
     return np.pad(image, [(m, m), (m, m), (0, 0)][: image.ndim], mode=_mode(border))
 
 

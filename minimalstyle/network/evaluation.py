@@ -26,7 +26,15 @@ from ..settings.settings import Border, Pooling
 from .border import fold, margin, pad
 from .network import Network
 
-__all__ = ["Affine", "Evaluation", "Measure", "Moments", "Seen", "Statistics", "Whole", "measure"]
+__all__ = [
+    "Affine",
+    "Evaluation",
+    "Moments",
+    "Slope",
+    "Statistics",
+    "Whole",
+    "region_weights",
+]
 
 
 # Positions that a mask must leave. Deep layers of a small picture have few positions, so a small
@@ -72,35 +80,21 @@ Statistics = Moments | Float32
 Gradient = Affine | Float32
 
 
-class Seen(NamedTuple):
-    """What the losses need to know of a picture.
+class Slope(NamedTuple):
+    """What comes back: the gradient, and what no gradient depends on.
 
     Attributes
     ----------
-    statistics : dict of str to list
-        For each style layer, those of each region.
+    gradient : (H, W, 3) float32
     distances : dict of str to float
         For each content layer, `||F - P||^2` to the picture that is kept.
+    variation : float
+        The total variation.
     """
 
-    statistics: dict[str, list[Statistics]]
+    gradient: Float32
     distances: dict[str, float]
-
-
-class Measure(Protocol):
-    """`measure`, or what gives the same."""
-
-    def __call__(
-        self,
-        network: Network,
-        image: Floating,
-        layers: Iterable[str],
-        *,
-        pooling: Pooling | None = None,
-        border: Border,
-        mask: Float32 | None = None,
-    ) -> dict[str, Moments]:
-        """See `measure`."""
+    variation: float
 
 
 class Evaluation(Protocol):
@@ -112,16 +106,19 @@ class Evaluation(Protocol):
     def shares(self, layer: str) -> list[float]:
         """Of each region in a style layer, by its area."""
 
-    def forward(self, image: Floating) -> Seen:
-        """Statistics of a picture (H, W, 3), RGB in [0, 1]."""
+    def forward(self, image: Floating) -> dict[str, list[Statistics]]:
+        """Of each style layer and region, for a picture (H, W, 3), RGB in [0, 1].
+
+        The layers with most channels come first: see `Objective`.
+        """
 
     def backward(
         self,
         styles: Mapping[str, Sequence[Gradient]],
         contents: Mapping[str, float],
         variation: float,
-    ) -> tuple[Float32, float]:
-        """Gradient (H, W, 3) float32 of the picture of the last `forward`, and its variation.
+    ) -> Slope:
+        """The gradient of the picture of the last `forward`.
 
         Parameters
         ----------
@@ -130,11 +127,14 @@ class Evaluation(Protocol):
         contents : mapping of str to float
             For each content layer, w of the gradient `w (F - P)`.
         variation : float
-            Weight of the total variation, whose gradient is added; its value is returned.
+            Weight of the total variation, whose gradient is added.
         """
 
     def memory(self) -> int:
         """Bytes that it takes, filters aside, when it has been forwards and backwards."""
+
+    def memory_to_begin(self) -> int:
+        """Bytes that it takes to keep a content, and to give the first statistics."""
 
 
 class Whole:
@@ -201,33 +201,22 @@ class Whole:
         assert self._regions is not None
         for layer in self._styles:
             f = features[layer]
-            self._weights[layer] = []
+            self._weights[layer] = region_weights(
+                self._regions, self._border, layer, (f.height, f.width)
+            )
             self._gradients[layer] = maps.empty(*f[1:4])
-            for name, mask in self._regions.items():
-                weight = resize(pad(mask, self._border), f.width, f.height)
-                if float(np.vdot(weight, weight)) < _LEAST:
-                    raise UsageError(f"{name}: nothing of it is left at layer {layer}")
-                self._weights[layer].append(weight)
 
     def shares(self, layer: str) -> list[float]:
         weights = self._weights.get(layer)
         return [1.0] if weights is None else [float(np.vdot(w, w)) / w.size for w in weights]
 
-    def forward(self, image: Floating) -> Seen:
+    def forward(self, image: Floating) -> dict[str, list[Statistics]]:
         self._image = np.ascontiguousarray(pad(image, self._border), np.float32)
         self._features = self._pass.forward(self._image)
         if self._regions is not None and not self._weights:
             self._place(self._features)
-        threads = self._network.threads
-        # The layers with most channels come first: see `Objective`.
         order = sorted(self._styles, key=lambda name: -self._features[name].channels)
-        return Seen(
-            {name: self._statistics(name, self._features[name]) for name in order},
-            {
-                name: squared_distance(self._features[name], self._targets[name], threads)
-                for name in self._contents
-            },
-        )
+        return {name: self._statistics(name, self._features[name]) for name in order}
 
     def _statistics(self, layer: str, f: Map) -> list[Statistics]:
         threads = self._network.threads
@@ -251,8 +240,12 @@ class Whole:
         styles: Mapping[str, Sequence[Gradient]],
         contents: Mapping[str, float],
         variation: float,
-    ) -> tuple[Float32, float]:
+    ) -> Slope:
         threads = self._network.threads
+        distances = {
+            name: squared_distance(self._features[name], self._targets[name], threads)
+            for name in self._contents
+        }
         taps = {}
         for name, f in self._features.items():
             matrix = shift = added = None
@@ -271,7 +264,7 @@ class Whole:
         value = total_variation(self._image, variation, gradient_image, threads)
         if self._image.shape[:2] != self._size:
             gradient_image = fold(gradient_image, self._border, *self._size)
-        return gradient_image, value
+        return Slope(gradient_image, distances, value)
 
     def _add_up(self, layer: str, f: Map, gradients: Sequence[Gradient]) -> Map:
         """The gradients of all regions as one map."""
@@ -302,41 +295,15 @@ class Whole:
         return self._pass.filter_bytes
 
 
-def measure(
-    network: Network,
-    image: Floating,
-    layers: Iterable[str],
-    *,
-    pooling: Pooling | None = None,
-    border: Border,
-    mask: Float32 | None = None,
-) -> dict[str, Moments]:
-    """Moments of a picture's features at some layers.
-
-    Parameters
-    ----------
-    network : Network
-    image : (H, W, 3) float
-        RGB in [0, 1].
-    layers : iterable of str
-    pooling, border
-        As for `Whole`.
-    mask : (H, W) float32 in [0, 1], optional
-        How much each pixel counts.
-    """
-    regions = None if mask is None else {"a style mask": mask}
-    evaluation = Whole(
-        network,
-        (image.shape[0], image.shape[1]),
-        layers,
-        pooling=pooling,
-        border=border,
-        regions=regions,
-    )
-    seen = evaluation.forward(image)
-    found = {}
-    for name in layers:
-        (one,) = seen.statistics[name]
-        assert isinstance(one, Moments)
-        found[name] = one
-    return found
+def region_weights(
+    regions: Mapping[str, Float32], border: Border, layer: str, size: tuple[int, int]
+) -> list[Float32]:
+    """How much each position of a layer of some (height, width) belongs to each region."""
+    height, width = size
+    weights = []
+    for name, mask in regions.items():
+        weight = resize(pad(mask, border), width, height)
+        if float(np.vdot(weight, weight)) < _LEAST:
+            raise UsageError(f"{name}: nothing of it is left at layer {layer}")
+        weights.append(weight)
+    return weights

@@ -176,6 +176,14 @@ class Network:
             self._filters.setdefault(key, self._prepare(weight, backward))
         return self._filters[key]
 
+    def filter_bytes(self, taps: Iterable[str]) -> int:
+        """Of the filters up to the deepest tap, forwards and backwards, but for the first ones."""
+        total = 0
+        for stage in self.stages[1 : _deepest(self.stages, frozenset(taps)) + 1]:
+            inputs, outputs = (maps.padded_channels(c) for c in stage.convolution.weight.shape[2:])
+            total += 2 * 4 * winograd.size_of_filters(inputs, outputs)
+        return total
+
     def _prepare(self, weight: Float32, backward: bool) -> winograd.Filters:
         if backward:  # the gradient flows through flipped filters, from outputs to inputs
             weight = weight[::-1, ::-1].transpose(0, 1, 3, 2)

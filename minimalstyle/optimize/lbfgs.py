@@ -1,4 +1,4 @@
-"""L-BFGS-B over an image, in variables in which it converges fast and leaves no grain: `spectrum`.
+"""L-BFGS over an image, in variables in which it converges fast and leaves no grain: `spectrum`.
 
 A box for the pixels is no box for these variables, so a penalty on what leaves [0, 1] takes the
 place of L-BFGS-B's bounds, which would also cost three times the time beside the evaluations.
@@ -7,14 +7,15 @@ place of L-BFGS-B's bounds, which would also cost three times the time beside th
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .._types import Float32, Float64
+from .._types import Float32
 from ..blas import one_blas_thread
 from ..errors import WeightsError
+from .lean import lean_lbfgs
 from .spectrum import Spectrum
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "MOVING",
     "SEGMENT",
     "Evaluated",
+    "Interrupted",
     "Minimum",
     "State",
     "minimize",
@@ -30,6 +32,7 @@ __all__ = [
 
 Stop = Literal["iterations", "converged", "interrupted", "not finite", "failed"]
 Function = Callable[[Float32], tuple[float, npt.NDArray[np.floating]]]
+Variables = npt.NDArray[Any]  # float64, or float32 of a run that is lean
 
 CORRECTIONS = 10  # more hardly lower the loss faster, but each takes 16 bytes a value of the image
 SEGMENT = 30  # iterations between two states of a run with a checkpoint
@@ -62,14 +65,14 @@ class State:
 
     Attributes
     ----------
-    variables : (H * W * 3,) float64
+    variables : (H * W * 3,) float64, or float32 of a run that is `lean`
     evaluations, restarts : int
     history : tuple of float
     known : Evaluated or None
         At these variables, if the last one was there.
     """
 
-    variables: Float64
+    variables: Variables
     evaluations: int = 0
     restarts: int = 0
     history: tuple[float, ...] = ()
@@ -87,7 +90,7 @@ class Minimum:
     restarts : int
         How often values that were not finite made it go back to the last good image.
     history : list of float
-        The loss after each iteration, the start first.
+        The loss after each iteration, the start first; empty where that was not reached.
     stopped : {"iterations", "converged", "interrupted", "not finite", "failed"}
         "converged" when no step lowers the loss any more; "not finite" when every way on leads to
         infinities or NaN; "failed" when `error` came after an iteration.
@@ -103,8 +106,8 @@ class Minimum:
     error: Exception | None = None
 
 
-class _Interrupted(Exception):
-    """Unwinds scipy's loop when the caller wants to stop."""
+class Interrupted(Exception):
+    """Unwinds the optimiser's loop when the caller wants to stop; a function may raise it, too."""
 
 
 class _NotFinite(Exception):
@@ -114,7 +117,7 @@ class _NotFinite(Exception):
 # Always the same bits. And idle threads of the BLAS that scipy uses wait in a loop, on the engine's
 # cores: with them an evaluation at 512 px takes a fifth longer.
 @one_blas_thread()
-def minimize(  # noqa: PLR0915 - one loop, with every way out of it
+def minimize(  # noqa: PLR0912, PLR0915 - one loop, with every way out of it
     function: Function,
     start: Float32,
     iterations: int,
@@ -125,6 +128,7 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     periodic: bool = False,
     moving: float = 1.0,
     exponent: float = EXPONENT,
+    lean: bool = False,
     segment: int | None = None,
     state: State | None = None,
     on_state: Callable[[State], None] = lambda _: None,
@@ -154,6 +158,8 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         stay as they are at the start. All of them where the image is periodic.
     exponent : float
         The scale of a variable falls with its frequency to this power.
+    lean : bool
+        Take `lean_lbfgs` in place of scipy's L-BFGS-B: a sixth of the memory, for large images.
     segment : int, optional
         The optimiser begins anew, without its corrections, after every so many iterations. That
         costs one or two hundredths of the loss (docs/choices.md), and there a run can be continued
@@ -179,11 +185,10 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     WeightsError
         If the loss or its gradient is not finite at the start.
     """
-    from scipy.optimize import minimize as scipy_minimize
-
     spectrum = Spectrum(start.shape, threads, periodic, moving, exponent)
-    at = State(spectrum.all_variables(start)) if state is None else state
-    variables = spectrum.begin(at.variables)
+    kind = np.float32 if lean else np.float64
+    at = State(spectrum.all_variables(start).astype(kind)) if state is None else state
+    variables: Variables = spectrum.begin(at.variables)
     restarts, history = at.restarts, list(at.history)
     evaluate = _Evaluate(function, spectrum, magnitude, replay, on_evaluation)
     evaluate.count = at.evaluations
@@ -193,10 +198,10 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
     error: Exception | None = None
     calling = False
 
-    def after_iteration(intermediate_result) -> None:  # type: ignore[no-untyped-def]
+    def after_iteration(x: Variables) -> None:
         nonlocal best, variables, calling
-        # scipy's line search ends with the point that it takes
-        best, variables = np.clip(evaluate.image, 0.0, 1.0), intermediate_result.x.copy()
+        # A line search ends with the point that it takes.
+        best, variables = np.clip(evaluate.image, 0.0, 1.0), x
         history.append(evaluate.loss)
         if evaluate.replays:
             return
@@ -206,38 +211,28 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
         answer = on_iterate(*news)
         calling = False
         if isinstance(answer, str) and answer == "stop":
-            raise _Interrupted
+            raise Interrupted
 
     stopped: Stop | None = "iterations" if len(history) > iterations else None
     while stopped is None:
         done = max(len(history) - 1, 0)
         left = iterations - done
-        options = {
-            "maxcor": CORRECTIONS,
-            "maxiter": left if segment is None else min(segment - done % segment, left),
-            "maxfun": 20 * iterations,
-            "ftol": 0.0,
-            "gtol": 0.0,
-        }
+        count = left if segment is None else min(segment - done % segment, left)
         try:
             if not history:
                 evaluate(variables)
                 history.append(evaluate.loss)
-            scipy_minimize(
-                evaluate,
-                variables,
-                jac=True,
-                method="L-BFGS-B",
-                callback=after_iteration,
-                options=options,
-            )
+            if lean:
+                lean_lbfgs(evaluate, variables, count, after_iteration)
+            else:
+                _scipy_lbfgs(evaluate, variables, count, 20 * iterations, after_iteration)
             if len(history) - 1 > done:
                 whole = spectrum.with_fixed(variables)
                 known = evaluate.known_at(variables)
                 calling = True
                 on_state(State(whole, evaluate.count, restarts, tuple(history), known))
                 calling = False
-        except _Interrupted:
+        except Interrupted:
             stopped = "interrupted"
         except _NotFinite:
             if not history:
@@ -254,7 +249,29 @@ def minimize(  # noqa: PLR0915 - one loop, with every way out of it
             stopped = "iterations"
         elif stopped is None and len(history) - 1 <= done:
             stopped = "converged"
-    return Minimum(best, len(history) - 1, evaluate.count, restarts, history, stopped, error)
+    return Minimum(
+        best, max(len(history) - 1, 0), evaluate.count, restarts, history, stopped, error
+    )
+
+
+def _scipy_lbfgs(
+    function: Callable[[Variables], tuple[float, Variables]],
+    variables: Variables,
+    iterations: int,
+    evaluations: int,
+    on_iterate: Callable[[Variables], None],
+) -> None:
+    """At most so many iterations and evaluations of L-BFGS-B."""
+    from scipy.optimize import minimize as scipy_minimize
+
+    def callback(intermediate_result) -> None:  # type: ignore[no-untyped-def]
+        on_iterate(intermediate_result.x.copy())
+
+    options = {"maxcor": CORRECTIONS, "maxiter": iterations, "maxfun": evaluations}
+    options |= {"ftol": 0, "gtol": 0}
+    scipy_minimize(
+        function, variables, jac=True, method="L-BFGS-B", callback=callback, options=options
+    )
 
 
 class _Evaluate:
@@ -275,19 +292,21 @@ class _Evaluate:
         self.count = 0
         self.loss = 0.0
         self.image: Float32
-        self._known: tuple[Float64, Evaluated] | None = None
+        self._known: tuple[Variables, Evaluated] | None = None
 
-    def know(self, variables: Float64, evaluation: Evaluated | None) -> None:
+    def know(self, variables: Variables, evaluation: Evaluated | None) -> None:
         """The evaluation at a point is known, or there is none."""
-        self._known = None if evaluation is None else (variables.copy(), evaluation)
+        if variables.dtype == np.float64:  # scipy's change under its hands
+            variables = variables.copy()
+        self._known = None if evaluation is None else (variables, evaluation)
 
-    def known_at(self, variables: Float64) -> Evaluated | None:
+    def known_at(self, variables: Variables) -> Evaluated | None:
         """The latest evaluation, if it was at this point."""
         if self._known is None or not np.array_equal(variables, self._known[0]):
             return None
         return self._known[1]
 
-    def __call__(self, variables: Float64) -> tuple[float, Float64]:
+    def __call__(self, variables: Variables) -> tuple[float, Variables]:
         found = self.known_at(variables)
         if found is None:
             image = self.spectrum.image(variables)
@@ -297,7 +316,7 @@ class _Evaluate:
             self.count += 1
             self.image, self.loss = image, found.loss
             self.know(variables, found)
-        return found.value, found.gradient.astype(np.float64)
+        return found.value, found.gradient.astype(variables.dtype, copy=False)
 
     def _next(self, image: Float32) -> Evaluated:
         """From what is replayed, and after that, of the function."""
@@ -313,7 +332,13 @@ class _Evaluate:
         loss, gradient = self.function(image)
         if not (np.isfinite(loss) and np.isfinite(gradient.sum())):
             return Evaluated(math.nan, math.nan, np.zeros(0, np.float32))
-        outside = image - np.clip(image, 0.0, 1.0)
+        # Each array of a large image is a tenth of all memory: so they are used again.
+        outside = np.clip(image, 0.0, 1.0)
+        np.subtract(image, outside, out=outside)
         penalty = self.factor * float(np.vdot(outside, outside))
-        along = self.spectrum.gradient(gradient + 2.0 * self.factor * outside)
+        outside *= 2.0 * self.factor
+        single = gradient.dtype == np.float32
+        slope = np.add(gradient, outside, out=outside if single else None)
+        del gradient, outside
+        along = self.spectrum.gradient(slope)
         return Evaluated(float(loss), float(loss + penalty), along)

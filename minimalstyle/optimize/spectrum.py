@@ -46,7 +46,7 @@ class Spectrum:
         rows, columns = (math.ceil(share * length) for length in shape[:2])
         self.moving = (slice(rows), slice(columns))
         self._scale, self._free_scale = scale, scale[self.moving]
-        self._all: npt.NDArray[np.float64]
+        self._all: Float64 | Float32
         self._coefficients: Float32
 
     def _half_waves(self, length: int) -> npt.NDArray[np.float64]:
@@ -55,39 +55,45 @@ class Spectrum:
             return 2.0 * length * np.abs(np.fft.fftfreq(length))
         return np.arange(length, dtype=float)
 
-    def begin(self, every: Float64) -> Float64:
+    def begin(self, every: Float64 | Float32) -> Float64 | Float32:
         """Keep the fixed ones of all variables; return the free ones."""
         self._all = every.reshape(self.shape)
-        self._coefficients = self._scale * self._all.astype(np.float32)
+        self._coefficients = self._scale * self._all.astype(np.float32, copy=False)
         return self._all[self.moving].ravel()
 
-    def with_fixed(self, variables: Float64) -> Float64:
+    def with_fixed(self, variables: Float64 | Float32) -> Float64 | Float32:
         """All variables, given the free ones."""
         every = self._all.copy()
         every[self.moving] = variables.reshape(every[self.moving].shape)
         return every.ravel()
 
-    def image(self, variables: Float64) -> Float32:
+    def image(self, variables: Float64 | Float32) -> Float32:
         """`D'(s c)`, (H, W, 3)."""
         place = self._coefficients[self.moving]
-        place[...] = self._free_scale * variables.reshape(place.shape).astype(np.float32)
+        place[...] = self._free_scale * variables.reshape(place.shape).astype(
+            np.float32, copy=False
+        )
         return self._transform(self._coefficients, back=True)
 
     def gradient(self, image_gradient: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Gradient of the variables, `s D g`, flat."""
-        waves = self._transform(image_gradient)[self.moving]
+        """Gradient of the variables, `s D g`, flat; `image_gradient` is overwritten."""
+        waves = self._transform(image_gradient, overwrite=True)[self.moving]
         return (self._free_scale * waves).ravel()
 
-    def all_variables(self, image: Float32) -> Float64:
+    def all_variables(self, image: Float32) -> Float32:
         """`D x / s`, flat: the variables of an image, fixed ones among them."""
-        return (self._transform(image) / self._scale).ravel().astype(np.float64)
+        return (self._transform(image) / self._scale).ravel()
 
-    def _transform(self, values: npt.NDArray[np.floating], back: bool = False) -> Float32:
+    def _transform(
+        self, values: npt.NDArray[np.floating], *, back: bool = False, overwrite: bool = False
+    ) -> Float32:
         from scipy import fft
 
-        single = values.astype(np.float32)
+        single = values.astype(np.float32, copy=False)
         if self.periodic:
             waves = fft.fftn(single, axes=(0, 1), norm="ortho", workers=self.threads)
             return waves.real - waves.imag
         transform = fft.idctn if back else fft.dctn
-        return transform(single, axes=(0, 1), norm="ortho", workers=self.threads)
+        return transform(
+            single, axes=(0, 1), norm="ortho", overwrite_x=overwrite, workers=self.threads
+        )

@@ -1,5 +1,6 @@
 """The pictures of a run: opened once, prepared as the settings want them, resized for each size."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,10 @@ from .regions import at_size, regions
 from .schedule import paints_content
 
 __all__ = ["AtSize", "Inputs", "Opened", "arrange", "open_pictures", "open_style"]
+
+
+_PRINT = 1500  # longer side from which on softness is seen
+_BLUR = 1.5  # times larger than it is: a painting that gets soft
 
 
 class Opened(NamedTuple):
@@ -184,6 +189,7 @@ def arrange(opened: Opened, settings: Settings, size: Size, note: Callable[[str]
     elif settings.preserve_color != "off":
         ways = {"match": color.match_mean_and_covariance, "histogram": color.match_histogram}
         painted = [ways[settings.preserve_color](one, content) for one in painted]
+    _note_blur(painted, settings, size, note)
     parts = _regions(opened, settings, content, painted, note)
     start = _start(opened, settings, size, content, painted)
     return Inputs(content, painted, parts, [one.alpha for one in opened.styles], start, settings)
@@ -205,6 +211,22 @@ def _without_frames(styles: Sequence[Picture], note: Callable[[str], None]) -> l
             note(f"the frame of {name} is cut off, {sides}; --style-frame keep leaves it")
         found.append(inside)
     return found
+
+
+def _note_blur(
+    styles: Sequence[Float32], settings: Settings, size: Size, note: Callable[[str], None]
+) -> None:
+    """Say which paintings are too small for a print."""
+    if max(size) < _PRINT or settings.beta == 0:
+        return
+    for one, factor in zip(styles, settings.style_scales * len(styles), strict=False):
+        longer = max(Size.of(one))
+        if factor * max(size) > _BLUR * longer:
+            own = math.floor(100 * longer / max(size)) / 100
+            note(
+                f"the painting has {longer} pixels, and the picture {max(size)}: enlarged, its "
+                f"strokes are soft; --style-scale {max(own, 0.1):g} takes it at its own size"
+            )
 
 
 def _regions(

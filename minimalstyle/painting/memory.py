@@ -8,15 +8,27 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..network.bands import Bands
+from ..network.bounded import within
 from ..network.evaluation import Whole
 from ..network.layers import Conv
 from ..network.network import Network
+from ..optimize import lean
 from ..optimize.lbfgs import CORRECTIONS, MOVING
 from ..pictures.images import Size, fit
 from ..settings.settings import LARGEST, Border, Settings
 from .schedule import Scale, scales
 
-__all__ = ["BASE", "acting_styles", "largest_size", "memory_estimate", "memory_needed", "styles_at"]
+__all__ = [
+    "BASE",
+    "acting_styles",
+    "evaluation_at",
+    "largest_size",
+    "memory_estimate",
+    "memory_needed",
+    "room_at",
+    "styles_at",
+]
 
 # Python, the libraries and the compiled kernels: 270 MB, in the run that compiles them 330.
 BASE = 280 * 10**6
@@ -24,6 +36,8 @@ BASE = 280 * 10**6
 _OPTIMIZER = 190
 # Bytes for each value of the picture: the cosine transform, the start image, the picture so far.
 _PICTURE = 40
+# The same of `lean_lbfgs`, whose corrections take 4 bytes each.
+_LEAN_OPTIMIZER, _LEAN_PICTURE = 28, 44
 
 
 def memory_needed(
@@ -34,6 +48,7 @@ def memory_needed(
     *,
     loaded_pixels: int = 0,
     masked: bool = False,
+    bound: int | None = None,
 ) -> int:
     """Upper estimate of the peak resident memory of a run in bytes.
 
@@ -50,6 +65,8 @@ def memory_needed(
         Of the pictures as they were loaded, which stay in memory, all together.
     masked : bool
         Whether regions have styles of their own.
+    bound : int, optional
+        Bytes that it may take: evaluations that would take more are made in bands.
 
     Raises
     ------
@@ -65,19 +82,43 @@ def memory_needed(
     settings = settings or Settings()
     at_once = 0
     for number, scale in enumerate(scales(sizes, settings)):
-        run = _evaluation_at(network, scale, settings, masked)
+        room = room_at(network, scale, settings, bound, loaded_pixels)
+        run = evaluation_at(network, scale, settings, masked, room)
         # Filters for the backward pass come with the first evaluation.
         filters = run.filter_bytes if number else run.filter_bytes // 2
         here = styles_at(scale.size, sizes, style_sizes)
         layers = acting_styles(scale, settings)
-        at_once = max(at_once, filters + _style_bytes(network, here, layers, settings, masked))
+        styles = _style_bytes(network, here, layers, settings, masked=masked, room=room)
+        at_once = max(at_once, filters + styles)
         at_once = max(at_once, filters + run.memory_to_begin())
-        moving = 1.0 if settings.border == "wrap" else MOVING**2
-        each = moving * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
-        optimizer = round(3 * scale.size.width * scale.size.height * each)
-        at_once = max(at_once, run.filter_bytes + run.memory() + optimizer)
+        at_once = max(at_once, run.filter_bytes + run.memory() + _optimizer(scale, settings))
+    return _always(network, loaded_pixels) + at_once
+
+
+def room_at(
+    network: Network, scale: Scale, settings: Settings, bound: int | None, loaded_pixels: int
+) -> int | None:
+    """Bytes that `bound` leaves for an evaluation at a scale; None without a bound."""
+    if bound is None:
+        return None
+    layers = {**scale.content_layers, **scale.style_layers}
+    others = network.filter_bytes(layers) + _optimizer(scale, settings)
+    return bound - _always(network, loaded_pixels) - others
+
+
+def _always(network: Network, loaded_pixels: int) -> int:
+    """Bytes that are there all the time."""
     weights = [layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv)]
-    return BASE + sum(weights) + 12 * loaded_pixels + at_once
+    return BASE + sum(weights) + 12 * loaded_pixels
+
+
+def _optimizer(scale: Scale, settings: Settings) -> int:
+    """Bytes of the optimiser and of the pictures beside it."""
+    moving = 1.0 if settings.border == "wrap" else MOVING**2
+    each = moving * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
+    if scale.large:
+        each = moving * (4 * lean.CORRECTIONS + _LEAN_OPTIMIZER) + _LEAN_PICTURE
+    return round(3 * scale.size.width * scale.size.height * each)
 
 
 def memory_estimate(
@@ -88,6 +129,7 @@ def memory_estimate(
     *,
     loaded_pixels: int = 0,
     masked: bool = False,
+    bound: int | None = None,
 ) -> int:
     """`memory_needed`, and where that has no addresses, what smaller sizes say: it is linear."""
     settings = settings or Settings()
@@ -107,6 +149,7 @@ def memory_estimate(
             replace(settings, deep_size=settings.deep_size // parts),
             loaded_pixels=loaded_pixels,
             masked=masked,
+            bound=bound,
         )
 
     parts = 1
@@ -133,6 +176,7 @@ def largest_size(
     settings: Settings | None = None,
     *,
     masked: bool = False,
+    bound: int | None = None,
 ) -> int:
     """Longer side, a multiple of 8, of the largest picture whose run fits into a memory.
 
@@ -149,6 +193,8 @@ def largest_size(
         For layers, pooling, border and the size of the styles.
     masked : bool
         Whether regions have styles of their own.
+    bound : int, optional
+        As for `memory_needed`.
 
     Returns
     -------
@@ -168,7 +214,13 @@ def largest_size(
         ]
         try:
             needed = memory_needed(
-                network, sizes, style_sizes, settings, loaded_pixels=pixels, masked=masked
+                network,
+                sizes,
+                style_sizes,
+                settings,
+                loaded_pixels=pixels,
+                masked=masked,
+                bound=bound,
             )
         except MemoryError:
             return False
@@ -178,14 +230,17 @@ def largest_size(
     return 8 * bisect_left(steps, True, key=lambda longer: not fits(longer))
 
 
-def _evaluation_at(network: Network, scale: Scale, settings: Settings, masked: bool) -> Whole:
+def evaluation_at(
+    network: Network, scale: Scale, settings: Settings, masked: bool, room: int | None
+) -> Whole | Bands:
     """What a run evaluates at a scale; it has its buffers, which nobody has touched yet."""
     contents = scale.content_layers if settings.content_weight > 0 else {}
-    return Whole(
+    return within(
+        room,
         network,
         scale.size[::-1],
         acting_styles(scale, settings),
-        contents,
+        list(contents),
         pooling=settings.pooling,
         border=settings.border,
         regions={} if masked else None,
@@ -208,13 +263,16 @@ def _style_bytes(
     sizes: Sequence[Size],
     layers: Sequence[str],
     settings: Settings,
+    *,
     masked: bool,
+    room: int | None,
 ) -> int:
     """Most that the style targets take, one style after the other."""
     border: Border = "reflect" if settings.border == "wrap" else settings.border
     most = 0
     for size in sizes if layers else []:
-        run = Whole(
+        run = within(
+            room,
             network,
             size[::-1],
             layers,

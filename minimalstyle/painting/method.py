@@ -21,9 +21,9 @@ from ..engine.jit import notify_compilation
 from ..errors import MinimalstyleWarning
 from ..loss.objective import Objective
 from ..machine import peak_memory
-from ..network.evaluation import Measure, measure
+from ..network.bounded import Measure, measure
 from ..network.network import Network
-from ..optimize.lbfgs import MOVING, Minimum, minimize
+from ..optimize.lbfgs import MOVING, Interrupted, Minimum, minimize
 from ..pictures import color, images
 from ..pictures.images import Size
 from ..records.saved import SavedRun
@@ -39,7 +39,11 @@ __all__ = ["objective_at", "paint"]
 
 
 @one_blas_thread()  # always the same bits
-def paint(run: Prepared, callback: Callable[[Iterate], object] = lambda _: None) -> Result:
+def paint(
+    run: Prepared,
+    callback: Callable[[Iterate], object] = lambda _: None,
+    on_progress: Callable[[float], object] = lambda _: None,
+) -> Result:
     """Paint a run that is prepared: its pre-trained VGG is loaded (step 1), its layers named (2).
 
     Parameters
@@ -47,6 +51,9 @@ def paint(run: Prepared, callback: Callable[[Iterate], object] = lambda _: None)
     run : Prepared
     callback : callable
         See `functions.paint`.
+    on_progress : callable
+        Called within evaluations that take long, after each band, with the share of the run that
+        is done; the run stops when it returns "stop".
 
     Warns
     -----
@@ -59,7 +66,7 @@ def paint(run: Prepared, callback: Callable[[Iterate], object] = lambda _: None)
         saved = SavedRun(
             run.facts, sizes, job.checkpoint or job.resume, job.resume, job.checkpoint_every
         )
-        progress = Progress(scales, callback)
+        progress = Progress(scales, callback, on_progress)
         canvas = _Canvas()
         done: list[dict[str, Any]] = saved.scales
         error: Exception | None = None
@@ -69,6 +76,11 @@ def paint(run: Prepared, callback: Callable[[Iterate], object] = lambda _: None)
                 continue
             try:
                 minimum, report = _paint_scale(run, number, canvas, saved, progress)
+            except Interrupted:  # before the first evaluation of this size
+                if not canvas.painted:
+                    raise
+                done[-1]["stopped"] = "interrupted"
+                break
             except Exception as unforeseen:  # memory, above all: keep what is painted already
                 if not canvas.painted or progress.calling:
                     raise
@@ -76,6 +88,8 @@ def paint(run: Prepared, callback: Callable[[Iterate], object] = lambda _: None)
                 break
             done.append(report)
             error = minimum.error
+            if error is not None and progress.calling:  # the caller's own
+                raise error
             if minimum.stopped in ("interrupted", "failed"):
                 break
         if error is not None:
@@ -104,11 +118,19 @@ def _paint_scale(
     begun, scale = progress.seconds, run.scales[number - 1]
     pictures = run.inputs.at(scale.size)
     # 5. The image that is being painted, begun with the start image.
-    start = pictures.start
-    image = saved.begin(number, canvas.enlarged(start), saved.scales)
+    image = saved.begin(number, canvas.enlarged(pictures.start), saved.scales)
     # 3. Content reference, 4. style reference, at this size.
-    objective = objective_at(run.network, pictures, scale, run.settings, measured=run.measured)
-    del pictures  # the objective has what it needs of them
+    objective = objective_at(
+        run.network,
+        pictures,
+        scale,
+        run.settings,
+        measured=run.measured,
+        room=run.room(scale),
+        between=progress.watcher(number),
+    )
+    start = pictures.start if number < len(run.scales) else None
+    del pictures  # of a print a tenth of all memory
     # 6. Loss, 7. its gradient, 8. a step of L-BFGS-B, 9. again and again.
     minimum = minimize(
         objective,
@@ -120,6 +142,7 @@ def _paint_scale(
         periodic=run.settings.border == "wrap",
         moving=MOVING,
         exponent=scale.exponent,
+        lean=scale.large,
         segment=run.settings.segment,
         **saved.hooks(number, objective),
     )
@@ -136,6 +159,8 @@ def objective_at(
     settings: Settings,
     *,
     measured: Measure = measure,
+    room: int | None = None,
+    between: Callable[[float], object] = lambda _: None,
 ) -> Objective:
     """The objective of a run at one of its sizes, with the layers that act there."""
     return Objective(
@@ -154,6 +179,8 @@ def objective_at(
         border=settings.border,
         regions=pictures.regions,
         measured=measured,
+        bound=room,
+        between=between,
     )
 
 
@@ -213,7 +240,7 @@ def _report(scale: Scale, minimum: Minimum, objective: Objective, seconds: float
         "evaluations": minimum.evaluations,
         "restarts": minimum.restarts,
         "seconds": seconds,
-        "loss": minimum.history[-1],
+        "loss": minimum.history[-1] if minimum.history else None,
         "terms": dict(objective.terms),
         "history": minimum.history,
         "stopped": minimum.stopped,

@@ -1,13 +1,16 @@
 """What a run needs before it starts, and what can be settled by it: size and iterations."""
 
+import math
 from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..machine import available_memory, resident_memory
+from ..network.bands import Bands
 from ..pictures.images import Size
-from .memory import largest_size, memory_estimate
+from .memory import evaluation_at, largest_size, memory_estimate
 from .pace import Pace, iterations_for, measure_pace, seconds_needed
 from .prepare import Prepared
+from .schedule import Scale
 
 __all__ = [
     "Plan",
@@ -36,6 +39,8 @@ class Plan:
     available : int or None
         Bytes that this process can have, with those that it has already; None when unknown.
     seconds : float
+    bands : tuple of int
+        In which the picture is computed at each scale; 1 for in one piece.
     """
 
     sizes: tuple[Size, ...]
@@ -43,6 +48,7 @@ class Plan:
     memory: int
     available: int | None
     seconds: float
+    bands: tuple[int, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -61,6 +67,8 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
     """
     _ = run.inputs  # masks that do not fit are found now
     sizes = [scale.size for scale in run.scales]
+    counts = tuple(scale.iterations for scale in run.scales)
+    bands = tuple(_bands(run, scale) for scale in run.scales)
     seconds = seconds_needed(
         run.network,
         sizes,
@@ -68,9 +76,17 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
         run.style_sizes,
         run.settings,
         pace=pace,
+        bands=bands,
     )
-    counts = tuple(scale.iterations for scale in run.scales)
-    return Plan(tuple(sizes), counts, memory_of(run), available(), seconds)
+    return Plan(tuple(sizes), counts, memory_of(run), available(), seconds, bands)
+
+
+def _bands(run: Prepared, scale: Scale) -> int:
+    room = run.room(scale)
+    if room is None:
+        return 1
+    made = evaluation_at(run.network, scale, run.settings, run.masked, room)
+    return made.number if isinstance(made, Bands) else 1
 
 
 def memory_of(run: Prepared) -> int:
@@ -82,6 +98,7 @@ def memory_of(run: Prepared) -> int:
         run.settings,
         loaded_pixels=run.opened.pixels,
         masked=run.masked,
+        bound=run.bound,
     )
 
 
@@ -98,9 +115,10 @@ def describe(plan: Plan) -> str:
         memory += f", {_bytes(plan.available)} available"
     if not plan.fits:
         memory += ": too much, choose a smaller size"
+    bands = plan.bands or (1,) * len(plan.sizes)
     lines = [
-        f"{width}x{height}, {count} iterations"
-        for (width, height), count in zip(plan.sizes, plan.iterations, strict=True)
+        f"{width}x{height}, {count} iterations" + (f", in {number} bands" if number > 1 else "")
+        for (width, height), count, number in zip(plan.sizes, plan.iterations, bands, strict=True)
     ]
     return "\n".join([*lines, f"memory: {memory}", f"time: about {_duration(plan.seconds)}"])
 
@@ -129,9 +147,12 @@ def largest(run: Prepared) -> Prepared:
         raise UsageError(
             "auto: the memory of this system is not known; give pixels", setting="size"
         )
-    size = _largest_that_fits(run, int(0.95 * there))  # others take and give meanwhile
+    bound = int(0.95 * there)  # others take and give meanwhile
+    if run.settings.memory is not None:
+        bound = min(bound, run.settings.memory)
+    size = _largest_that_fits(run, bound)
     if size == 0:
-        message = f"auto: not even the smallest picture fits into {_bytes(there)} of memory"
+        message = f"auto: not even the smallest picture fits into {_bytes(bound)} of memory"
         raise UsageError(message, setting="size")
     if not run.settings.enlarge:
         size = min(size, max(run.content_size))
@@ -140,11 +161,17 @@ def largest(run: Prepared) -> Prepared:
 
 
 def check_memory(run: Prepared) -> None:
-    """Raise UsageError where there is not enough memory for a run, with the size that fits."""
-    there = available()
-    if there is None:
+    """Raise UsageError where there is not enough memory for a run, with what fits."""
+    there, given = available(), run.settings.memory
+    if there is None and given is None:
         return
     needed = memory_of(run)
+    if given is not None and needed > given:
+        least = math.ceil(needed / 1e8)
+        text = f"{least / 10:.1f}G" if least > 9 else f"{least}00M"
+        raise UsageError(f"is too little for this picture; {text} works", setting="memory")
+    if there is None:
+        return
     if needed > there:
         fits = _largest_that_fits(run, there)
         hint = f"--size {fits} fits" if fits else "no size fits"
@@ -169,5 +196,11 @@ def in_time(run: Prepared, seconds: float) -> tuple[Prepared, Pace]:
 def _largest_that_fits(run: Prepared, memory: int) -> int:
     styles = [Size.of(one.rgb) for one in run.opened.styles]
     return largest_size(
-        run.network, run.content_size, styles, memory, run.settings, masked=run.masked
+        run.network,
+        run.content_size,
+        styles,
+        memory,
+        run.settings,
+        masked=run.masked,
+        bound=memory,
     )

@@ -7,16 +7,20 @@ from typing import Any
 
 from ..blas import one_blas_thread
 from ..loss.kept import KeptMoments
-from ..network.evaluation import Measure, measure
+from ..machine import available_memory, resident_memory
+from ..network.bounded import Measure, measure
 from ..network.network import Network, load_network
 from ..optimize.lbfgs import SEGMENT
 from ..pictures.images import Size, fit
 from ..settings.settings import Settings
 from .inputs import Inputs, Opened, arrange, open_pictures
 from .job import Job
+from .memory import room_at
 from .schedule import Scale, scales, sizes
 
 __all__ = ["Prepared", "prepare"]
+
+_SENSIBLE = 0.9  # of the memory that is free: others take and give meanwhile
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,18 @@ class Prepared:
             fit(*Size.of(one.rgb), round(factor * max(self.size)))
             for one, factor in zip(self.opened.styles, factors, strict=False)
         ]
+
+    @cached_property
+    def bound(self) -> int | None:
+        """Bytes that the run may take; None when nobody knows what there is."""
+        if self.settings.memory is not None:
+            return self.settings.memory
+        left = available_memory()
+        return None if left is None else int(_SENSIBLE * (left + resident_memory()))
+
+    def room(self, scale: Scale) -> int | None:
+        """Bytes that an evaluation at a scale may take."""
+        return room_at(self.network, scale, self.settings, self.bound, self.opened.pixels)
 
     @property
     def masked(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..loss.objective import Objective
+from ..optimize.lbfgs import Interrupted
 from ..pictures.images import eight_bits
 from .events import Iterate
 from .schedule import Scale
@@ -23,15 +24,23 @@ class Progress:
     scales : sequence of Scale
     callback : callable
         Gets an `Iterate` after each iteration; returns "stop" to stop the run.
+    on_progress : callable
+        Gets the share of the run that is done, within long evaluations; returns the same.
     """
 
-    def __init__(self, scales: Sequence[Scale], callback: Callable[[Iterate], object]) -> None:
-        self.scales, self.callback = scales, callback
+    def __init__(
+        self,
+        scales: Sequence[Scale],
+        callback: Callable[[Iterate], object],
+        on_progress: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        self.scales, self.callback, self.on_progress = scales, callback, on_progress
         self.started = time.perf_counter()
         self.evaluations = 0  # of the scales before
         self._first: tuple[float, float] | None = None  # CPU seconds, fraction of the first event
         self._last = 0.0, 0.0  # seconds and CPU seconds of the latest
         self._shares: list[float] = []  # seconds for each CPU second, of the steps since the first
+        self._scale, self._iteration, self._fraction = 0, 0, 0.0  # of the latest iterate
         self.calling = False  # while the callback runs: its errors are not ours
 
     @property
@@ -57,6 +66,24 @@ class Progress:
             return None
         return median(self._shares) * (cpu - self._first[0]) * (1 - fraction) / done
 
+    def watcher(self, scale: int) -> Callable[[float], None]:
+        """What an evaluation in bands calls after each of them, with its share that is done."""
+        work = [one.work for one in self.scales]
+        iterations = self.scales[scale - 1].iterations
+
+        def watch(share: float) -> None:
+            done = self._iteration if self._scale == scale else 0
+            here = min((done + share) / iterations, 1.0)
+            fraction = (sum(work[: scale - 1]) + work[scale - 1] * here) / sum(work)
+            self._fraction = max(fraction, self._fraction)  # a second look at a step adds nothing
+            self.calling = True
+            stop = self.on_progress(self._fraction)
+            self.calling = False
+            if isinstance(stop, str) and stop == "stop":
+                raise Interrupted
+
+        return watch
+
     def reporter(
         self, scale: int, objective: Objective
     ) -> Callable[[int, int, float, npt.NDArray[np.float32]], object]:
@@ -71,6 +98,7 @@ class Progress:
             fraction = (before + this * iteration / iterations) / sum(work)
             seconds = self.seconds
             left = self._left(seconds, fraction)
+            self._scale, self._iteration, self._fraction = scale, iteration, fraction
             self.calling = True
             stop = self.callback(
                 Iterate(

@@ -18,6 +18,8 @@ __all__ = ["Scale", "paints_content", "scales", "sizes"]
 _COARSE_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
 _SHALLOW = 3  # blocks of the network whose layers act at every size
 _SHALLOW_WORK = 0.4  # share of the work that is left without the others
+# Above this longer side the strokes are there already: fewer iterations sharpen them.
+_LARGE, _LARGE_SHARE = 1024, 0.4
 _FIXED_WORK = 10_000  # pixels whose work every evaluation costs besides its own
 
 
@@ -34,6 +36,10 @@ class Scale:
         with them.
     exponent : float
         Of the optimiser's variables.
+    deep : bool
+        All style layers act.
+    large : bool
+        The optimiser is one that takes little memory.
     """
 
     size: Size
@@ -42,6 +48,7 @@ class Scale:
     style_layers: dict[str, float]
     exponent: float
     deep: bool
+    large: bool
 
     @property
     def work(self) -> float:
@@ -57,14 +64,17 @@ def scales(of_sizes: Sequence[tuple[int, int]], settings: Settings) -> list[Scal
         first, last = number == 1, number == len(of_sizes)
         exponent = _PAINTED_EXPONENT if last else _COARSE_EXPONENT
         styles = _acting(settings.style_layers, size, settings, first=first)
+        iterations = settings.iterations if last else settings.coarse_iterations
+        large = max(size) > _LARGE
         made.append(
             Scale(
                 Size(*size),
-                settings.iterations if last else settings.coarse_iterations,
+                math.ceil(_LARGE_SHARE * iterations) if large else iterations,
                 _acting(settings.kept, size, settings, first=first),
                 styles,
                 exponent if paints_content(settings) else EXPONENT,
                 len(styles) == len(settings.style_layers),
+                large,
             )
         )
     return made

@@ -20,10 +20,10 @@ class SettingsDict(TypedDict, total=False):
     """Allow a result larger than the content picture."""
 
     iterations: int
-    """L-BFGS-B iterations at the full size."""
+    """L-BFGS iterations at the full size; two fifths of them where that is above 1024 pixels."""
 
     coarse_iterations: int
-    """L-BFGS-B iterations at each coarser size."""
+    """L-BFGS iterations at each coarser size; two fifths of them above 1024 pixels."""
 
     first_size: int
     """Longer side, in pixels, of the first and coarsest size, where the large forms are painted.
@@ -108,3 +108,8 @@ class SettingsDict(TypedDict, total=False):
 
     threads: int | None
     """Threads of the engine; all cores when None. The result does not depend on it."""
+
+    memory: int | None
+    """Memory to use at most, in bytes. A picture that would need more is computed in bands, with
+    the same result but for rounding. None for nine tenths of what is free.
+    """

@@ -34,12 +34,14 @@ class Setting:
         Those that have it as an option.
     metavar : str, optional
         Of the option.
-    also : str
-        A word that the option takes besides.
+    also : tuple of str
+        Words that the option takes besides.
     words : tuple of str
         What a text may be, if it is not the path of a picture.
     shown : str
         What a default of None means.
+    unit : str
+        Of a number that may be written with it: "bytes", as in 2G.
     machine : bool
         Whether it is a matter of the machine and not of the picture.
     name, type, default
@@ -53,9 +55,10 @@ class Setting:
     _: KW_ONLY
     commands: tuple[Command, ...] = ("stylize", "texture", "reconstruct")
     metavar: str | None = None
-    also: str = ""
+    also: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     shown: str = ""
+    unit: str = ""
     machine: bool = False
     name: str = ""
     type: Any = None

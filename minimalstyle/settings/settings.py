@@ -53,11 +53,11 @@ class Settings:
         int,
         Setting(
             "sizes and iterations",
-            "longer side in pixels, from 16 up, or auto: all that fits in memory",
+            "longer side in pixels, from 16 up; full: as CONTENT; auto: all that fits in memory",
             "Longer side of the result in pixels.",
             (16, LARGEST),
             metavar="PIXELS",
-            also="auto",
+            also=("auto", "full"),
         ),
     ] = 512
     enlarge: Annotated[
@@ -74,7 +74,8 @@ class Settings:
         Setting(
             "sizes and iterations",
             "at the full size",
-            "L-BFGS-B iterations at the full size.",
+            "L-BFGS iterations at the full size; two fifths of them where that is above 1024 "
+            "pixels.",
             (1, 1_000_000),
             metavar="N",
         ),
@@ -84,7 +85,7 @@ class Settings:
         Setting(
             "sizes and iterations",
             "at each coarser size",
-            "L-BFGS-B iterations at each coarser size.",
+            "L-BFGS iterations at each coarser size; two fifths of them above 1024 pixels.",
             (1, 1_000_000),
             metavar="N",
         ),
@@ -307,6 +308,21 @@ class Settings:
             "Threads of the engine; all cores when None. The result does not depend on it.",
             (1, 1024),
             shown="all cores",
+            machine=True,
+        ),
+    ] = None
+
+    memory: Annotated[
+        int | None,
+        Setting(
+            "run",
+            "bytes to use at most, such as 2G",
+            "Memory to use at most, in bytes. A picture that would need more is computed in bands, "
+            "with the same result but for rounding. None for nine tenths of what is free.",
+            (10**8, 10**15),
+            metavar="2G",
+            shown="nine tenths of what is free",
+            unit="bytes",
             machine=True,
         ),
     ] = None

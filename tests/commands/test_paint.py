@@ -45,7 +45,7 @@ class FakePaint:
         self.busy = busy
         self.calls = []
 
-    def __call__(self, run, callback):
+    def __call__(self, run, callback, on_progress):
         self.calls.append(run)
         run.note("compiling kernels")
         self.meanwhile(0)
@@ -648,3 +648,24 @@ def test_options_that_contradict_each_other(fake, capsys, command):
     words = "texture waves.png" if "seamless" in command else "castle.jpg waves.png"
     assert run(f"{words} {command} -o a.png") == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+def test_the_size_of_the_photograph(fake, capsys):
+    assert run("castle.jpg starry-night.png --size full --memory 2.5G") == 0
+    (call,) = fake.calls
+    assert call.size == (30, 20)
+    assert call.settings.size == 30
+    assert call.settings.memory == call.bound == 25 * 10**8
+    assert "--enlarge" not in capsys.readouterr().err
+
+
+def test_a_texture_has_no_photograph(fake, capsys):
+    assert run("texture starry-night.png --size full") == 2
+    assert "--size full is the size of CONTENT" in capsys.readouterr().err
+    assert not fake.calls
+
+
+def test_a_memory_that_is_too_small(fake, capsys):
+    assert run("castle.jpg starry-night.png --memory 100M") == 2
+    assert re.search(r"--memory is too little .* \d+M works", capsys.readouterr().err)
+    assert not fake.calls

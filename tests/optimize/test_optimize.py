@@ -1,4 +1,4 @@
-"""L-BFGS-B on functions whose minimum is known."""
+"""L-BFGS on functions whose minimum is known."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ import scipy.optimize
 
 from minimalstyle.gradcheck import gradcheck
 from minimalstyle.optimize.lbfgs import minimize
+from minimalstyle.optimize.lean import lean_lbfgs
 
 SHAPE = (9, 12, 3)
 
@@ -179,3 +180,51 @@ def test_errors_of_the_function_come_through(start):
 
     with pytest.raises(MemoryError):
         minimize(function, start, 3)
+
+
+# --- In little memory ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [2, 10, 300])
+def test_lean_finds_the_bottom_of_a_valley(size):
+    """Rosenbrock's function and its gradient as scipy has them, from the usual start."""
+    x, course = np.tile(np.float32([-1.2, 1.0]), size // 2), []
+
+    def function(x):
+        value, slope = scipy.optimize.rosen(x), scipy.optimize.rosen_der(x)
+        return float(value), slope.astype(np.float32)
+
+    lean_lbfgs(function, x, 2000, course.append)
+    np.testing.assert_allclose(course[-1], 1.0, atol=2e-2)
+    values = [scipy.optimize.rosen(one) for one in course]
+    assert values == sorted(values, reverse=True)
+
+
+def test_lean_needs_hardly_more_steps_than_scipy(start, rng):
+    """On a bowl a hundred times steeper along some variables than along others."""
+    bottom, steep = 0.3 + 0.4 * rng.random(SHAPE), np.geomspace(0.1, 10, 324).reshape(SHAPE)
+    function = bowl(steep, bottom)
+    ours, scipys = (minimize(function, start, 25, lean=lean) for lean in (True, False))
+    lowest = scipys.history[-1]
+    assert min(n for n, loss in enumerate(ours.history) if loss < 2 * lowest) <= 25
+    assert ours.evaluations <= scipys.evaluations + 3
+
+
+def test_the_point_that_lean_takes_is_the_last_it_looked_at(start, rng):
+    """Also where a search has gone too far: the image is that of the variables."""
+    seen, told = [], []
+    bottom = rng.random(SHAPE)
+
+    def function(image):
+        seen.append(image)
+        difference = np.asarray(image, np.float64) - bottom
+        value = np.sum(np.sqrt(1e-4 + difference**2))  # bends sharply
+        return float(value), difference / np.sqrt(1e-4 + difference**2)
+
+    found = minimize(function, start, 30, lambda *news: told.append(news[2:]), lean=True)
+    assert found.evaluations > found.iterations + 1
+    for loss, image in told:
+        at = [np.array_equal(image, np.clip(one, 0, 1)) for one in seen]
+        assert any(at)
+        assert loss == pytest.approx(function(seen[at.index(True)])[0])
+    assert [loss for loss, _ in told] == sorted((loss for loss, _ in told), reverse=True)

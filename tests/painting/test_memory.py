@@ -13,7 +13,7 @@ from minimalstyle.engine import tiles
 from minimalstyle.engine.taps import make_tap
 from minimalstyle.network.layers import VGG, Conv
 from minimalstyle.network.network import Network, Pass
-from minimalstyle.painting import memory
+from minimalstyle.painting import memory, schedule
 from minimalstyle.pictures import images
 
 
@@ -199,3 +199,41 @@ def test_an_estimate_of_what_has_no_addresses(
 
     monkeypatch.setattr(Network, "at", at)
     assert memory.memory_estimate(network, sizes, styles) == pytest.approx(needed, rel=0.1)
+
+
+def test_a_bound_is_kept(network: Network) -> None:
+    """Down to the least that works, what a run takes is within the bound."""
+    sizes, styles = [(300, 225), (600, 450), (1200, 900)], [(1200, 900)]
+    whole = memory.memory_needed(network, sizes, styles)
+    assert memory.memory_needed(network, sizes, styles, bound=whole) == whole
+    least = memory.memory_needed(network, sizes, styles, bound=0)
+    assert least < 0.6 * whole
+    for bound in (whole - 1, (whole + least) // 2, least):
+        assert memory.memory_needed(network, sizes, styles, bound=bound) <= bound
+
+
+def test_the_memory_of_a_large_run(
+    pooled_vgg: Callable[..., VGG],
+    random_image: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In bands and with corrections in half precision, by Python's own book-keeping."""
+    monkeypatch.setattr(schedule, "_LARGE", 200)
+    network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=2)
+    width, height = sizes = (640, 480)
+    content, style = (random_image(h, w).astype(np.float32) for h, w in ((480, 640), (400, 640)))
+    given: dict[str, Any] = {**LAYERS, "size": 640, "scales": 1}
+    loaded = width * height + 640 * 400
+    styles = [images.Size(640, 400)]
+    least = memory.memory_needed(
+        network, [sizes], styles, ms.Settings(**given), loaded_pixels=loaded, bound=0
+    )
+    given["memory"] = least + 10**7
+    ms.stylize(content, style, weights=network, **given, iterations=1)
+    network._filters.clear()
+    with traced() as allocated:
+        ms.stylize(content, style, weights=network, **given, iterations=20)
+        _, used = allocated()
+    weights = sum(layer.weight.nbytes for layer in network.vgg.layers if isinstance(layer, Conv))
+    counted = given["memory"] - memory.BASE - weights
+    assert 0.7 * counted < used < counted

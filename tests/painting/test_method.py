@@ -11,8 +11,12 @@ import scipy.ndimage
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.painting import progress
+from minimalstyle.network.layers import VGG
+from minimalstyle.network.network import Network
+from minimalstyle.painting import memory, progress, schedule
 from minimalstyle.painting.inputs import Inputs
+from minimalstyle.painting.method import paint
+from minimalstyle.painting.prepare import Prepared, prepare
 from minimalstyle.painting.schedule import scales, sizes
 from minimalstyle.pictures import images
 
@@ -386,3 +390,66 @@ def test_missing_files(quick, castle, night):
         quick(init="nowhere.jpg")
     with pytest.raises(ms.WeightsError, match=r"nowhere\.onnx"):
         ms.stylize(castle, night, weights="nowhere.onnx", **QUICK)
+
+
+# --- In bands -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def banded(tiny_vgg, random_image, monkeypatch):
+    """A run whose last size counts as large, and is computed in bands."""
+    monkeypatch.setattr(schedule, "_LARGE", 100)
+    monkeypatch.setattr(memory, "BASE", 0)
+    network = Network(VGG(tiny_vgg(((5, 7), (6,))), sha256="random"))
+    layers = {"content_layers": {"relu2_1": 1.0}, "style_layers": {"relu1_1": 1.0}}
+    given = {**layers, "size": 160, "scales": 2, "iterations": 10}
+    content, style = random_image(120, 160), random_image(100, 100, 1)
+
+    def run(room):
+        settings = ms.Settings(**given, memory=10**9)
+        job = ms.Job(content=content, styles=(style,), settings=settings)
+        made = prepare(job, network=network)
+        monkeypatch.setattr(Prepared, "room", lambda _, scale: room if scale.large else None)
+        return made
+
+    return run
+
+
+def test_bands_paint_the_same_picture(banded):
+    told = []
+    bands = paint(banded(0), on_progress=told.append)
+    whole = paint(banded(None))
+    assert len(told) > 20
+    assert told == sorted(told)
+    assert 0.3 < told[0] < told[-1] <= 1.0
+    assert bands.report["scales"][1]["loss"] == pytest.approx(
+        whole.report["scales"][1]["loss"], rel=1e-3
+    )
+    assert np.abs(bands.pixels - whole.pixels).mean() < 1e-3
+
+
+@pytest.mark.parametrize("last", [1, 3, 20, 40])
+def test_a_run_is_stopped_between_two_bands(last, banded):
+    """In the content's first look, in the first evaluation, and in later ones."""
+    calls, events = [], []
+
+    def on_progress(fraction):
+        calls.append(fraction)
+        return "stop" if len(calls) == last else None
+
+    result = paint(banded(0), events.append, on_progress)
+    assert len(calls) == last
+    assert result.pixels.shape == (120, 160, 3)
+    assert result.report["stopped"] == "interrupted"
+    assert result.image.std() > 5
+    json.dumps(result.report)
+
+
+def test_what_a_band_raises_is_not_kept_as_a_failure(banded):
+    """It is the caller's own."""
+
+    def on_progress(_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        paint(banded(0), on_progress=on_progress)

@@ -1,5 +1,6 @@
 """A plan says what a run takes."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 
 import minimalstyle as ms
+from minimalstyle.commands.options import bytes_of
 from minimalstyle.network.network import Network
-from minimalstyle.painting import memory, pace, plan
+from minimalstyle.painting import memory, pace, plan, schedule
 from minimalstyle.painting.prepare import prepare
 
 PACE = pace.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
@@ -60,3 +62,52 @@ def test_a_plan_in_words() -> None:
         "memory: about 870 MB",
         "time: about 1 second",
     ]
+
+
+def test_a_bound_that_is_too_small_names_the_least(
+    network: Network, random_image: Callable[..., Any]
+) -> None:
+    settings = ms.Settings(size=1200, memory=4 * 10**8, enlarge=True)
+    picture = random_image(90, 120)
+    run = prepare(ms.Job(content=picture, styles=(picture,), settings=settings), network=network)
+    with pytest.raises(ms.UsageError, match=r"memory is too little .* (\d+M|[\d.]+G) works") as no:
+        plan.check_memory(run)
+    (word,) = re.findall(r"(\d+M|[\d.]+G) works", str(no.value))
+    plan.check_memory(run.changed(memory=bytes_of(word)))
+    with pytest.raises(ms.UsageError):
+        plan.check_memory(run.changed(memory=bytes_of(word) - 10**8))
+    made = plan.make(run.changed(memory=bytes_of(word)), PACE)
+    assert made.bands[0] == 1 < made.bands[-1]
+    assert f"iterations, in {made.bands[-1]} bands" in plan.describe(made)
+    unbounded = plan.make(run.changed(memory=10**12), PACE)
+    assert set(unbounded.bands) == {1}
+    assert unbounded.seconds < made.seconds
+
+
+def test_fewer_iterations_where_the_strokes_are_there_already() -> None:
+    """Up to 1024 pixels all stays as it is."""
+    made = schedule.scales([(512, 384), (1024, 768), (2048, 1536), (4096, 3072)], ms.Settings())
+    assert [one.iterations for one in made] == [30, 30, 12, 8]
+    assert [one.large for one in made] == [False, False, True, True]
+    assert schedule.scales([(1024, 768)], ms.Settings())[0].iterations == 20
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "side", "told"),
+    [(2000, 1.0, 1000, "0.5"), (2000, 0.5, 1000, ""), (2000, 1.0, 1700, ""), (1200, 1.0, 300, "")],
+)
+def test_a_painting_that_is_too_small_is_told(  # noqa: PLR0917
+    network: Network,
+    random_image: Callable[..., Any],
+    size: int,
+    scale: float,
+    side: int,
+    told: str,
+) -> None:
+    notes: list[str] = []
+    settings = ms.Settings(size=size, style_scale=scale, enlarge=True)
+    styles = (random_image(side // 2, side),)
+    job = ms.Job(content=random_image(90, 120), styles=styles, settings=settings)
+    _ = prepare(job, network=network, note=notes.append).inputs
+    soft = [re.findall("--style-scale ([0-9.]+)", note) for note in notes if "soft" in note]
+    assert soft == ([[told]] if told else [])

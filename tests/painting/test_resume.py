@@ -33,19 +33,21 @@ def bowl(rng):
     return function, np.full_like(target, 0.5)
 
 
-def test_from_any_state_to_the_same_image(bowl):
+@pytest.mark.parametrize("lean", [False, True])
+def test_from_any_state_to_the_same_image(lean, bowl):
     function, start = bowl
     states: list[State] = []
-    whole = minimize(function, start, 70, segment=30, on_state=states.append)
+    whole = minimize(function, start, 70, segment=30, on_state=states.append, lean=lean)
     assert [len(state.history) - 1 for state in states] == [30, 60, 70]
     for state in states:
-        rest = minimize(function, start, 70, segment=30, state=state)
+        rest = minimize(function, start, 70, segment=30, state=state, lean=lean)
         assert rest.image.tobytes() == whole.image.tobytes()
         assert (rest.evaluations, rest.history) == (whole.evaluations, whole.history)
 
 
+@pytest.mark.parametrize("lean", [False, True])
 @pytest.mark.parametrize("bad", [(), (12, 28, 47), (9, 10)])
-def test_evaluations_replayed_from_any_of_them(bad, bowl):
+def test_evaluations_replayed_from_any_of_them(bad, lean, bowl):
     """A run that goes on after each evaluation: nothing before it is computed again."""
     function, start = bowl
     course: list[State | Evaluated] = []
@@ -59,7 +61,7 @@ def test_evaluations_replayed_from_any_of_them(bad, bowl):
     def run(**where):
         return minimize(
             counted, start, 45, segment=20, on_state=course.append, on_evaluation=course.append,
-            **where,
+            lean=lean, **where,
         )  # fmt: skip
 
     whole = run()

@@ -37,7 +37,7 @@ def other_values(hint: Any, default: Any) -> Iterator[Any]:
     elif hint is bool:
         yield not default
     elif hint is int:
-        yield (default or 0) + 1
+        yield from ((default or 0) + 1, 10**9)
     elif hint is float:
         yield from ((default or 0.0) + 0.25, (default or 0.0) - 0.25)
     elif hint is str:
@@ -122,7 +122,7 @@ def test_settings_come_back(
     made = recipe.make(report(settings), "0.1.0")
     read = recipe.read(stored(made, suffix))
     assert read == json.loads(json.dumps(made))
-    of_the_picture = replace(settings, threads=None)
+    of_the_picture = replace(settings, threads=None, memory=None)
     assert ms.Settings(**recipe.settings_of(read)) == of_the_picture
     assert ms.Settings(**recipe.settings_of(made)) == of_the_picture
 
@@ -160,7 +160,7 @@ def test_a_picture_to_start_from_becomes_its_checksum(init: Any) -> None:
     assert made["settings"]["init"] == "sha256:" + "d" * 64
     settings = recipe.settings_of(made)
     assert "init" not in settings
-    assert len(settings) == len(fields(ms.Settings)) - 2  # nor the number of threads
+    assert len(settings) == len(fields(ms.Settings)) - 3  # nor threads and memory
 
 
 def test_the_report_of_a_real_run(
@@ -176,7 +176,7 @@ def test_the_report_of_a_real_run(
     inputs = result.report["inputs"]
     assert read["scales"][-1]["loss"] == result.report["scales"][-1]["loss"]
     expected = {**asdict(ms.Settings(**given)), "style_blend": (1.0,)}
-    del expected["threads"]  # which is of the machine
+    del expected["threads"], expected["memory"]  # which are of the machine
     assert recipe.settings_of(read) == expected
     assert recipe.differences(read, inputs, network.vgg.sha256) == []
 
@@ -427,4 +427,4 @@ def test_a_setting_that_is_missing_is_the_default(stored: Callable[..., Path]) -
     made = recipe.make(report(all_different()), "0.1.0")
     del made["settings"]["seed"]
     settings = ms.Settings(**recipe.settings_of(recipe.read(stored(made))))
-    assert settings == replace(all_different(), seed=0, threads=None)
+    assert settings == replace(all_different(), seed=0, threads=None, memory=None)

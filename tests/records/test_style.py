@@ -12,7 +12,7 @@ from minimalstyle.commands.paint import main
 from minimalstyle.errors import ImageError
 from minimalstyle.loss import kept, styles
 from minimalstyle.loss.kept import KeptMoments
-from minimalstyle.network.evaluation import measure
+from minimalstyle.network.bounded import measure
 from minimalstyle.painting import prepare
 from minimalstyle.records import checkpoint, style
 
