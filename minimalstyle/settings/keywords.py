@@ -113,3 +113,8 @@ class SettingsDict(TypedDict, total=False):
     """Memory to use at most, in bytes. A picture that would need more is computed in bands, with
     the same result but for rounding. None for nine tenths of what is free.
     """
+
+    max_pixels: int
+    """Pixels, at most, of a picture that is read. More are refused before they are decoded: each
+    takes 12 bytes of memory.
+    """

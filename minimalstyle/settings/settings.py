@@ -327,6 +327,19 @@ class Settings:
         ),
     ] = None
 
+    max_pixels: Annotated[
+        int,
+        Setting(
+            "run",
+            "of a picture that is read, at most",
+            "Pixels, at most, of a picture that is read. More are refused before they are decoded: "
+            "each takes 12 bytes of memory.",
+            (10**6, 10**11),
+            metavar="N",
+            machine=True,
+        ),
+    ] = 178_000_000
+
     def __post_init__(self) -> None:
         for one in fields(self):
             object.__setattr__(self, one.name, plain(getattr(self, one.name)))
