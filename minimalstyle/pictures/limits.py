@@ -27,9 +27,9 @@ def max_pixels() -> int:
 
 
 @contextmanager
-def lifted(pixels: int) -> Iterator[None]:
-    """Within it pictures may have so many pixels, or `MAX_PIXELS`."""
-    if pixels <= MAX_PIXELS:
+def lifted(pixels: int | None) -> Iterator[None]:
+    """Within it pictures may have so many pixels."""
+    if pixels is None:
         yield
         return
     before, token = Image.MAX_IMAGE_PIXELS, _LIFTED.set(pixels)

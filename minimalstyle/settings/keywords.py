@@ -114,7 +114,7 @@ class SettingsDict(TypedDict, total=False):
     the same result but for rounding. None for nine tenths of what is free.
     """
 
-    max_pixels: int
-    """Pixels, at most, of a picture that is read. More are refused before they are decoded: each
-    takes 12 bytes of memory.
+    max_pixels: int | None
+    """Pixels, at most, of a picture that is read: more are refused before they are decoded. Each
+    takes 12 bytes of memory. None for 178 million.
     """

@@ -328,17 +328,18 @@ class Settings:
     ] = None
 
     max_pixels: Annotated[
-        int,
+        int | None,
         Setting(
             "run",
             "of a picture that is read, at most",
-            "Pixels, at most, of a picture that is read. More are refused before they are decoded: "
-            "each takes 12 bytes of memory.",
+            "Pixels, at most, of a picture that is read: more are refused before they are decoded. "
+            "Each takes 12 bytes of memory. None for 178 million.",
             (10**6, 10**11),
             metavar="N",
+            shown="178 million",
             machine=True,
         ),
-    ] = 178_000_000
+    ] = None
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -19,7 +19,7 @@ from minimalstyle.pictures import images
 from minimalstyle.records import recipe
 
 SUFFIXES = [".png", ".jpg", ".webp", ".tif"]
-OF_THE_COMPUTER = {"threads": None, "memory": None, "max_pixels": 178_000_000}  # not of a picture
+OF_THE_COMPUTER = dict.fromkeys(["threads", "memory", "max_pixels"])  # not of a picture
 CONTENT, STYLE, WEIGHTS = (digit * 64 for digit in "abc")
 
 
