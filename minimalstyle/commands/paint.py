@@ -113,7 +113,10 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
 
         def on_progress(fraction: float) -> str | None:
             display.advance(fraction)
-            return "stop" if signals.received and signals.has_picture else None
+            if not (signals.received and signals.has_picture):
+                return None
+            display.line("interrupted; saving the picture, which takes a moment")
+            return "stop"
 
         result = method.paint(run, callback, on_progress)
     saved, errors = save(run, asked, Files(output, outputs, film), result)

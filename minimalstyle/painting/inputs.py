@@ -16,6 +16,7 @@ from ..pictures import color, images
 from ..pictures.frames import without_frame
 from ..pictures.images import Picture, Size
 from ..pictures.limits import lifted
+from ..pictures.median import median
 from ..pictures.noise import noise
 from ..records.style import is_style
 from ..records.style import read as read_style
@@ -103,14 +104,14 @@ class Inputs:
     start: Float32
     settings: Settings
 
-    def at(self, size: Size) -> AtSize:
-        """All of them at one size of the result."""
+    def at(self, size: Size, between: Callable[[], object] = lambda: None) -> AtSize:
+        """All of them at one size of the result; `between` is called after each picture."""
         factors = self.settings.style_scales
         factors *= 1 if len(factors) > 1 else len(self.styles)
-        styles = [
-            _at_longer_side(one, factor * max(size))
-            for one, factor in zip(self.styles, factors, strict=True)
-        ]
+        styles = []
+        for one, factor in zip(self.styles, factors, strict=True):
+            styles.append(_at_longer_side(one, factor * max(size)))
+            between()
         parts = self.regions
         if parts is not None:
             parts = [at_size(one, size, Size.of(styles[one.style])) for one in parts]
@@ -119,20 +120,21 @@ class Inputs:
             for alpha, style in zip(self.alphas, styles, strict=True)
         ]
         content = images.resize(self.content, *size)
-        return AtSize(content, styles, alphas, parts, self.start_at(size))
+        between()
+        start = content if self.start is self.content else images.resize(self.start, *size)
+        return AtSize(content, styles, alphas, parts, self._simpler(start))
 
     def start_at(self, size: Size) -> Float32:
-        """The start; where style is to be painted on the content, a little simpler.
+        """The start at one size of the result."""
+        return self._simpler(images.resize(self.start, *size))
 
-        A style loss hardly changes the finest detail of a photograph, its speckle and leaves.
-        Without it, by a median of 3x3 pixels, there are strokes in its place.
+    def _simpler(self, start: Float32) -> Float32:
+        """Where style is to be painted on the content, a start without its finest detail.
+
+        A style loss hardly changes that of a photograph, its speckle and leaves. Without it, by a
+        median of 3x3 pixels, there are strokes in its place.
         """
-        image = images.resize(self.start, *size)
-        if not paints_content(self.settings):
-            return image
-        from scipy.ndimage import median_filter
-
-        return median_filter(image, (3, 3, 1), mode="nearest")
+        return median(start) if paints_content(self.settings) else start
 
 
 def open_pictures(job: Job) -> Opened:

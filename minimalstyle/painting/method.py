@@ -52,8 +52,8 @@ def paint(
     callback : callable
         See `functions.paint`.
     on_progress : callable
-        Called within evaluations that take long, after each band, with the share of the run that
-        is done; the run stops when it returns "stop".
+        Called within evaluations that take long, several times a second, with the share of the run
+        that is done; when it returns "stop", the run stops as soon as there is a picture.
 
     Warns
     -----
@@ -77,8 +77,6 @@ def paint(
             try:
                 minimum, report = _paint_scale(run, number, canvas, saved, progress)
             except Interrupted:  # before the first evaluation of this size
-                if not canvas.painted:
-                    raise
                 done[-1]["stopped"] = "interrupted"
                 break
             except Exception as unforeseen:  # memory, above all: keep what is painted already
@@ -116,9 +114,11 @@ def _paint_scale(
 ) -> tuple[Minimum, dict[str, Any]]:
     """Steps 3 to 9 at one size, which counts from 1."""
     begun, scale = progress.seconds, run.scales[number - 1]
-    pictures = run.inputs.at(scale.size)
+    watch = progress.watcher(number)
+    pictures = run.inputs.at(scale.size, lambda: watch(0.0))
     # 5. The image that is being painted, begun with the start image.
     image = saved.begin(number, canvas.enlarged(pictures.start), saved.scales)
+    watch(0.0)
     # 3. Content reference, 4. style reference, at this size.
     objective = objective_at(
         run.network,
@@ -127,7 +127,7 @@ def _paint_scale(
         run.settings,
         measured=run.measured,
         room=run.room(scale),
-        between=progress.watcher(number),
+        between=watch,
     )
     start = pictures.start if number < len(run.scales) else None
     del pictures  # of a print a tenth of all memory

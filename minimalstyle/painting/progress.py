@@ -25,7 +25,8 @@ class Progress:
     callback : callable
         Gets an `Iterate` after each iteration; returns "stop" to stop the run.
     on_progress : callable
-        Gets the share of the run that is done, within long evaluations; returns the same.
+        Gets the share of the run that is done, within long evaluations; returns the same, which
+        counts once there was an iterate.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Progress:
             self.calling = True
             stop = self.on_progress(self._fraction)
             self.calling = False
-            if isinstance(stop, str) and stop == "stop":
+            if self._scale and isinstance(stop, str) and stop == "stop":  # there is a picture
                 raise Interrupted
 
         return watch

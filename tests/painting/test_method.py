@@ -11,8 +11,10 @@ import scipy.ndimage
 from PIL import Image
 
 import minimalstyle as ms
+from minimalstyle.engine import threads as engine_threads
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
+from minimalstyle.network.passes import Pass
 from minimalstyle.painting import memory, progress, schedule
 from minimalstyle.painting.inputs import Inputs
 from minimalstyle.painting.method import paint
@@ -428,21 +430,38 @@ def test_bands_paint_the_same_picture(banded):
     assert np.abs(bands.pixels - whole.pixels).mean() < 1e-3
 
 
-@pytest.mark.parametrize("last", [1, 3, 20, 40])
-def test_a_run_is_stopped_between_two_bands(last, banded):
-    """In the content's first look, in the first evaluation, and in later ones."""
-    calls, events = [], []
+@pytest.mark.parametrize("room", [0, None])
+@pytest.mark.parametrize("last", [1, 4, 9, 30, 80])
+def test_a_run_is_stopped_within_an_evaluation(last, room, banded, monkeypatch):
+    """In the content's first look, in the first evaluation, in later ones: at once, each time."""
+    monkeypatch.setattr(engine_threads, "_PAUSE", 0.0)
+    calls, events, evaluated = [], [], []
+    backward = Pass.backward
+
+    def counted(self, taps):
+        found = backward(self, taps)
+        evaluated.append(len(calls))
+        return found
 
     def on_progress(fraction):
-        calls.append(fraction)
+        if events and events[-1].iteration == events[-1].iterations:  # of the first size
+            calls.append(fraction)
         return "stop" if len(calls) == last else None
 
-    result = paint(banded(0), events.append, on_progress)
+    monkeypatch.setattr(Pass, "backward", counted)
+    result = paint(banded(room), events.append, on_progress)
     assert len(calls) == last
+    assert evaluated[-1] < last  # nothing was finished after the wish
     assert result.pixels.shape == (120, 160, 3)
     assert result.report["stopped"] == "interrupted"
     assert result.image.std() > 5
     json.dumps(result.report)
+
+
+def test_no_run_is_stopped_before_there_is_a_picture(banded):
+    result = paint(banded(0), on_progress=lambda _: "stop")
+    assert result.report["stopped"] == "interrupted"
+    assert result.report["scales"][0]["iterations"] >= 1
 
 
 def test_what_a_band_raises_is_not_kept_as_a_failure(banded):
