@@ -164,10 +164,28 @@ def test_each_page_has_the_table_of_the_results(benchmark):
 
 
 def test_print(benchmark, tmp_path):
-    """In one piece and in bands: with so little room that there are several."""
+    """In one piece and in bands: with a bound that no run keeps."""
     module = benchmark("print")
-    result = run(module, tmp_path / "print.json", "0.02", "0.05", "--rounds", "1", "--room", "1")
+    few = ["0.1", "0.2", "--rounds", "1", "--memory", "100M"]
+    result = run(module, tmp_path / "print.json", *few)
     for whole, bands in zip(*result["points"].values(), strict=True):
         assert whole["bands"] == 1 < bands["bands"]
         assert whole["megapixels"] == bands["megapixels"]
-    assert set(result["exponents"]) == {"whole", "bands"}
+        for one in (whole, bands):
+            assert 0.6 < one["peak_memory"] / one["planned"] < 1.3
+    assert set(result["exponents"]) == {"whole", "bounded"}
+    picture = tmp_path / "print.svg"
+    module.main(["--from", str(tmp_path / "print.json"), "--plot", str(picture)])
+    assert "<svg" in picture.read_text()
+
+
+def test_exponents(benchmark):
+    """Of points on curves that are known; those that are not in bands do not count among them."""
+    found = [
+        {"megapixels": m, "bands": n, "seconds": 3 * m**1.1, "cpu_seconds": m, "peak_memory": 7}
+        for m, n in ((1, 1), (2, 2), (4, 9), (8, 17))
+    ]
+    found[0]["seconds"] = 1000.0
+    made = benchmark("print").exponents("bounded", found)
+    assert made == pytest.approx({"seconds": 1.1, "cpu_seconds": 1.0, "peak_memory": 0.0}, abs=1e-6)
+    assert benchmark("print").exponents("bounded", found[:2]) == {}

@@ -194,6 +194,7 @@ def minimize(  # noqa: PLR0912, PLR0915 - one loop, with every way out of it
     evaluate.count = at.evaluations
     evaluate.know(variables, at.known)
     best = start if state is None else np.clip(spectrum.image(variables), 0.0, 1.0)
+    del at  # of a large image a twentieth of all memory
 
     error: Exception | None = None
     calling = False
@@ -291,7 +292,7 @@ class _Evaluate:
         self._on_evaluation = on_evaluation
         self.count = 0
         self.loss = 0.0
-        self.image: Float32
+        self.image = np.zeros((0, 0, 3), np.float32)
         self._known: tuple[Variables, Evaluated] | None = None
 
     def know(self, variables: Variables, evaluation: Evaluated | None) -> None:
@@ -309,12 +310,13 @@ class _Evaluate:
     def __call__(self, variables: Variables) -> tuple[float, Variables]:
         found = self.known_at(variables)
         if found is None:
-            image = self.spectrum.image(variables)
-            found = self._next(image)
+            del self.image  # before there is another
+            self.image = self.spectrum.image(variables)
+            found = self._next(self.image)
             if not np.isfinite(found.value):
                 raise _NotFinite
             self.count += 1
-            self.image, self.loss = image, found.loss
+            self.loss = found.loss
             self.know(variables, found)
         return found.value, found.gradient.astype(variables.dtype, copy=False)
 

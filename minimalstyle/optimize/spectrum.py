@@ -46,7 +46,7 @@ class Spectrum:
         rows, columns = (math.ceil(share * length) for length in shape[:2])
         self.moving = (slice(rows), slice(columns))
         self._scale, self._free_scale = scale, scale[self.moving]
-        self._all: Float64 | Float32
+        self._fixed: list[Float64 | Float32]
         self._coefficients: Float32
 
     def _half_waves(self, length: int) -> npt.NDArray[np.float64]:
@@ -57,14 +57,22 @@ class Spectrum:
 
     def begin(self, every: Float64 | Float32) -> Float64 | Float32:
         """Keep the fixed ones of all variables; return the free ones."""
-        self._all = every.reshape(self.shape)
-        self._coefficients = self._scale * self._all.astype(np.float32, copy=False)
-        return self._all[self.moving].ravel()
+        every = every.reshape(self.shape)
+        self._coefficients = self._scale * every.astype(np.float32, copy=False)
+        self._fixed = [every[where].copy() for where in self._still()]
+        return every[self.moving].flatten()
+
+    def _still(self) -> list[tuple[slice, ...]]:
+        """Where the fixed ones are."""
+        rows, columns = (part.stop for part in self.moving)
+        return [(slice(rows, None),), (slice(rows), slice(columns, None))]
 
     def with_fixed(self, variables: Float64 | Float32) -> Float64 | Float32:
         """All variables, given the free ones."""
-        every = self._all.copy()
+        every = np.empty(self.shape, variables.dtype)
         every[self.moving] = variables.reshape(every[self.moving].shape)
+        for where, fixed in zip(self._still(), self._fixed, strict=True):
+            every[where] = fixed
         return every.ravel()
 
     def image(self, variables: Float64 | Float32) -> Float32:
