@@ -122,8 +122,11 @@ class Bands:
     @property
     def work(self) -> float:
         """About how many times that of an evaluation in one piece."""
-        rows = self.number * self._pass.height / self._height
-        return rows * (_TWICE + _AGAIN * (1.0 - self.kept / self.number))
+        return self.number * self._pass.height / self._height * self._work_of_a_row
+
+    @property
+    def _work_of_a_row(self) -> float:
+        return _TWICE + _AGAIN * (1.0 - self.kept / self.number)
 
     def _rows(self, name: str, band: Band) -> tuple[int, int]:
         """A band's own rows at a layer of the whole picture."""
@@ -207,6 +210,7 @@ class Bands:
         for name in order:
             weights: list[Float32 | None] = [*self._weights.get(name, [None])]
             sums[name] = [_Sum(self._channels[name], weight) for weight in weights]
+        first_pass = _ONCE / self._work_of_a_row
         for number, band in enumerate(self._bands if order else ()):
             features = self._seen(number)
             for name in order:
@@ -215,7 +219,7 @@ class Bands:
                 for one in sums[name]:
                     if last > first:
                         one.add(own, first, last, self._scaled.get(name), self._threads)
-            self._done(_FIRST * (number + 1) / self.number)
+            self._done(first_pass * (number + 1) / self.number)
         return {name: [one.moments() for one in sums[name]] for name in order}
 
     def backward(
@@ -226,6 +230,7 @@ class Bands:
     ) -> Slope:
         total = np.zeros_like(self._image)
         distances = dict.fromkeys(self._contents, 0.0)
+        second_pass = 1.0 - _ONCE / self._work_of_a_row
         # The last band is there already.
         for number in reversed(range(self.number)):
             band = self._bands[number]
@@ -244,7 +249,7 @@ class Bands:
                 taps[name] = self._tap(name, f, band, of_styles, target, of_content)
             self._present = None
             total[band.start : band.start + self._pass.height] += self._pass.backward(taps)
-            self._done(1.0 - (1.0 - _FIRST) * number / self.number)
+            self._done(1.0 - second_pass * number / self.number)
         value = total_variation(self._image, variation, total, self._threads)
         if self._image.shape[:2] != self._size:
             total = fold(total, self._border, *self._size)
@@ -296,9 +301,8 @@ class Bands:
         return self._pass.filter_bytes
 
 
-_FIRST = 0.3  # of the time of an evaluation: the first pass
-# Times the time of an evaluation in one piece: both passes, and features of the content.
-_TWICE, _AGAIN = 1.25, 0.35
+# Times the time of an evaluation in one piece: the first pass, both, and P again.
+_ONCE, _TWICE, _AGAIN = 0.42, 1.25, 0.35
 
 
 class _Sum:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import off
 
+from minimalstyle.engine import threads
 from minimalstyle.network.bands import Bands
 from minimalstyle.network.evaluation import Affine, Whole
 from minimalstyle.network.layers import VGG
@@ -103,8 +104,8 @@ def test_any_layers(styles, contents, scene):
 
 def test_the_same_bits_for_any_number_of_threads(scene):
     found = []
-    for threads in (1, 2, 3):
-        network, content, image = scene(97, 41, threads=threads)
+    for number in (1, 2, 3):
+        network, content, image = scene(97, 41, threads=number)
         bands = Bands(network, (97, 41), STYLE, CONTENT, rows=24, border="zero")
         found.append(evaluated(bands, content, image))
     for squares, statistics, slope in found[1:]:
@@ -124,7 +125,8 @@ def test_the_second_evaluation_is_as_the_first(scene):
     np.testing.assert_array_equal(evaluated(bands, content, image)[2].gradient, first)
 
 
-def test_what_stands_between_two_bands_is_told(scene):
+def test_what_stands_between_two_bands_is_told(scene, monkeypatch):
+    monkeypatch.setattr(threads, "_PAUSE", np.inf)  # within a band nothing
     network, content, image = scene(97, 41)
     told = []
     bands = Bands(network, (97, 41), STYLE, CONTENT, rows=24, border="zero", between=told.append)
