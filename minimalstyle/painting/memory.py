@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ..engine import maps
 from ..network.bands import Bands
+from ..network.border import margin
 from ..network.bounded import within
 from ..network.evaluation import Whole
 from ..network.layers import Conv
@@ -37,7 +38,8 @@ _OPTIMIZER = 190
 _PICTURE = 40
 _APART = 1.1  # times larger, from one size to the next that is tried
 # The same of `lean_lbfgs`, whose corrections take 4 bytes each.
-_LEAN_OPTIMIZER, _LEAN_PICTURE = 28, 44
+_LEAN_OPTIMIZER, _LEAN_PICTURE = 28, 26
+_PADDED = 10  # of pictures with a margin, besides
 
 
 def memory_needed(
@@ -113,6 +115,7 @@ def _optimizer(scale: Scale, settings: Settings) -> int:
     each = moving * (16 * CORRECTIONS + _OPTIMIZER) + _PICTURE
     if scale.large:
         each = moving * (4 * lean.CORRECTIONS + _LEAN_OPTIMIZER) + _LEAN_PICTURE
+        each += _PADDED if margin(settings.border, *scale.size) else 0
     return round(3 * scale.size.width * scale.size.height * each)
 
 

@@ -209,17 +209,19 @@ def test_a_bound_is_kept(network: Network) -> None:
         assert memory.memory_needed(network, sizes, styles, bound=bound) <= bound
 
 
+@pytest.mark.parametrize("border", ["zero", "reflect", "wrap"])
 def test_the_memory_of_a_large_run(
     pooled_vgg: Callable[..., VGG],
     random_image: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
+    border: str,
 ) -> None:
     """In bands and with corrections in half precision, by Python's own book-keeping."""
     monkeypatch.setattr(schedule, "_LARGE", 200)
     network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=2)
     width, height = sizes = (640, 480)
     content, style = (random_image(h, w).astype(np.float32) for h, w in ((480, 640), (400, 640)))
-    given: dict[str, Any] = {**LAYERS, "size": 640, "scales": 1}
+    given: dict[str, Any] = {**LAYERS, "size": 640, "scales": 1, "border": border}
     loaded = width * height + 640 * 400
     styles = [images.Size(640, 400)]
     least = memory.memory_needed(
