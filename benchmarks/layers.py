@@ -49,6 +49,7 @@ class Recorder:
 
         def recorded_at(*arguments: Any, **more: Any) -> Any:
             evaluation = at(*arguments, **more)
+            evaluation.threads.run = self.run
             for phase in ("forward", "backward"):
                 method = self._during(phase, getattr(evaluation, phase))
                 setattr(evaluation, phase, method)
