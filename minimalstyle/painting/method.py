@@ -116,9 +116,12 @@ def _paint_scale(
 ) -> tuple[Minimum, dict[str, Any]]:
     """Steps 3 to 9 at one size, which counts from 1."""
     begun, scale = progress.seconds, run.scales[number - 1]
-    pictures = run.inputs.at(scale.size)
+    pictures = run.inputs.at(scale)
     # 5. The image that is being painted, begun with the start image.
-    image = saved.begin(number, canvas.enlarged(pictures.start), saved.scales)
+    image = canvas.enlarged(pictures.start)
+    image = saved.begin(number, image, saved.scales, needed=scale.continues)
+    if scale.continues:
+        pictures = pictures._replace(content=image)
     # 3. Content reference, 4. style reference, at this size.
     objective = objective_at(
         run.network,

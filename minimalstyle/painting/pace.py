@@ -85,7 +85,7 @@ def seconds_needed(
     network: Network,
     sizes: Sequence[Size],
     iterations: int,
-    style_sizes: Sequence[Size],
+    styles: Sequence[Size],
     settings: Settings | None = None,
     *,
     pace: Pace | None = None,
@@ -96,7 +96,7 @@ def seconds_needed(
     Parameters
     ----------
     network : Network
-    sizes, style_sizes : sequence of (width, height)
+    sizes, styles : sequence of (width, height)
         As for `memory_needed`.
     iterations : int
         At the last scale; before it the settings say how many.
@@ -110,11 +110,11 @@ def seconds_needed(
     settings = settings or Settings()
     pace = pace or measure_pace(network, settings)
     total = 0.0
-    made = scales(sizes, replace(settings, iterations=iterations))
+    made = scales(sizes, limited(settings, iterations))
     for scale, number in zip(made, bands or [1] * len(made), strict=True):
         targets = [scale.size]
         if acting_styles(scale, settings):
-            targets += styles_at(scale.size, sizes, style_sizes)
+            targets += styles_at(scale, styles, settings)
         for one in targets:
             total += _TARGET * pace.seconds(one, settings.border, shallow=not scale.deep)
         here = pace.seconds(scale.size, settings.border, shallow=not scale.deep)
@@ -123,11 +123,17 @@ def seconds_needed(
     return total
 
 
+def limited(settings: Settings, iterations: int) -> Settings:
+    """With at most so many iterations at each of the large sizes."""
+    few = min(iterations, settings.print_iterations)
+    return replace(settings, iterations=iterations, print_iterations=few)
+
+
 def iterations_for(
     seconds: float,
     network: Network,
     sizes: Sequence[Size],
-    style_sizes: Sequence[Size],
+    styles: Sequence[Size],
     settings: Settings | None = None,
     *,
     pace: Pace | None = None,
@@ -138,13 +144,13 @@ def iterations_for(
     ----------
     seconds : float
         From 0 up.
-    network, sizes, style_sizes, settings, pace
+    network, sizes, styles, settings, pace
         As for `seconds_needed`.
     """
     pace = pace or measure_pace(network, settings)
 
     def takes(iterations: int) -> float:
-        return seconds_needed(network, sizes, iterations, style_sizes, settings, pace=pace)
+        return seconds_needed(network, sizes, iterations, styles, settings, pace=pace)
 
     most = bisect_right(range(1, _MOST + 1), seconds, key=takes)
     return max(most, 1), most >= 1

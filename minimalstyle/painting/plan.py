@@ -8,7 +8,7 @@ from ..machine import available_memory, resident_memory
 from ..network.bands import Bands
 from ..pictures.images import Size
 from .memory import evaluation_at, largest_size, memory_estimate
-from .pace import Pace, iterations_for, measure_pace, seconds_needed
+from .pace import Pace, iterations_for, limited, measure_pace, seconds_needed
 from .prepare import Prepared
 from .schedule import Scale
 
@@ -190,15 +190,14 @@ def in_time(run: Prepared, seconds: float) -> tuple[Prepared, Pace]:
     )
     text = f"{count} iterations fit into the time"
     run.note(text if fits else "not even one iteration fits into the time; one it is")
-    return run.changed(iterations=count), pace
+    return run.changed(**vars(limited(run.job.settings, count))), pace
 
 
 def _largest_that_fits(run: Prepared, memory: int) -> int:
-    styles = [Size.of(one.rgb) for one in run.opened.styles]
     return largest_size(
         run.network,
         run.content_size,
-        styles,
+        run.style_sizes,
         memory,
         run.settings,
         masked=run.masked,
