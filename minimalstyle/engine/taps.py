@@ -39,7 +39,8 @@ class Tap(NamedTuple):
     """The gradient `F S + b + w (F - P) + D` at a tapped map F.
 
     `matrix` holds S in panels of COLUMNS columns, or is empty; `target` and `added` are the memory
-    of P and D, maps of the same shape as F, or empty.
+    of P and D, maps of the same shape as F, or empty. Only rows from `first` to before `last` have
+    a gradient.
     """
 
     matrix: Float32
@@ -47,6 +48,8 @@ class Tap(NamedTuple):
     target: Float32
     factor: float
     added: Float32
+    first: int
+    last: int
 
 
 def make_tap(
@@ -55,6 +58,7 @@ def make_tap(
     target: Map | None = None,
     factor: float = 0.0,
     added: Map | None = None,
+    rows: tuple[int, int] = (0, 1 << 40),
 ) -> Tap:
     """Make a `Tap` from S (C, C), b (C,), which needs S, P and w, and D."""
     nothing = np.empty(0, np.float32)
@@ -73,6 +77,7 @@ def make_tap(
         nothing if target is None else target.data,
         float(factor) if target is not None else 0.0,
         nothing if added is None else added.data,
+        *rows,
     )
 
 
@@ -271,8 +276,9 @@ def tap_gradient(row, f, tap, masked, accumulate, df, scratch):
     data, result = address(f.data, start), address(df.data, start)
     shift, target = address(tap.shift, 0), address(tap.target, start)
     added = address(tap.added, start)
-    has_matrix, has_target = tap.matrix.size > 0, tap.target.size > 0
-    has_added = tap.added.size > 0
+    counts = tap.first <= row < tap.last
+    has_matrix, has_target = counts and tap.matrix.size > 0, counts and tap.target.size > 0
+    has_added = counts and tap.added.size > 0
     if has_matrix:
         affine_gradient(data, f.width, channels, tap, address(scratch, 0))
     for x in range(f.width):

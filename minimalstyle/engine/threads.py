@@ -7,10 +7,12 @@ problem alone, so results do not depend on the number of threads.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from time import perf_counter
 from typing import Any
 
 __all__ = ["Threads"]
+
+_PAUSE = 0.1  # seconds between two calls of one who watches
 
 
 class Threads:
@@ -26,9 +28,22 @@ class Threads:
         self.wanted = number
         self.number = number or available_cores()
         self._pool: tuple[int, ThreadPoolExecutor] | None = None  # with the process that it is of
+        self._between: Callable[[], object] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has threads of its own
         return type(self), (self.wanted,)
+
+    def watched(self, between: Callable[[], object] | None) -> "Threads":
+        """The same threads; while they work, the calling one calls this now and then.
+
+        What it raises ends the work.
+        """
+        same = Threads(self.number)
+        if self.number > 1:
+            self._threads()  # made now, so that all have the same
+        same._pool = self._pool
+        same._between = None if between is None else _now_and_then(between)
+        return same
 
     def run(
         self,
@@ -42,14 +57,16 @@ class Threads:
         With `scratch`, an item for each thread, a thread appends its own to the arguments.
         """
         each = [arguments if scratch is None else (*arguments, own) for own in scratch or [None]]
-        ticket = count()
+        tickets = iter(range(blocks))
         futures = [
-            self._threads().submit(_work, kernel, blocks, ticket, each[worker % len(each)])
+            self._threads().submit(_work, kernel, tickets, each[worker % len(each)])
             for worker in range(1, min(self.number, blocks))
         ]
         try:
-            _work(kernel, blocks, ticket, each[0])
+            _work(kernel, tickets, each[0], self._between)
         finally:  # nobody may still write when the buffers are used again
+            for _ in tickets:  # of an error: those that are left are not worked on
+                pass
             for future in futures:
                 future.result()
 
@@ -69,9 +86,25 @@ def available_cores() -> int:
 
 def _work(
     kernel: Callable[..., None],
-    blocks: int,
-    ticket: Iterator[int],
+    tickets: Iterator[int],
     arguments: tuple[Any, ...],
+    between: Callable[[], object] | None = None,
 ) -> None:
-    while (block := next(ticket)) < blocks:
+    for block in tickets:
         kernel(block, *arguments)
+        if between is not None:
+            between()
+
+
+def _now_and_then(call: Callable[[], object]) -> Callable[[], None]:
+    """`call`, but not more often than every `_PAUSE`."""
+    last = perf_counter()
+
+    def perhaps() -> None:
+        nonlocal last
+        now = perf_counter()
+        if now - last >= _PAUSE:
+            last = now
+            call()
+
+    return perhaps

@@ -352,16 +352,17 @@ def backward_relu(number, start, source, filters, tiling, f, tap, scratch):
             product = t * m.row + c - m.begin
             output_transform(tile, m.data, product, m.plane, scratch.rows, scratch.tile)
             for i in range(min(tile, f.height - top)):
+                counts = tap.first <= top + i < tap.last
                 for j in range(min(tile, f.width - left)):
                     at = corner + i * f.pitch + j * channels + c
                     here = load(data, at)
                     value = load(scratch.tile, (tile * i + j) * LANES)
-                    if has_matrix:
+                    if counts and has_matrix:
                         pixel = (pixels + tile * i + j) * channels
                         value = value + load(tapped, pixel + c) + load(shift, c)
-                    if has_target:
+                    if counts and has_target:
                         value = value + tap.factor * (here - load(target, at))
-                    if has_added:
+                    if counts and has_added:
                         value = value + load(added, at)
                     store(data, at, where_greater(here, zero(), value, zero()))
 

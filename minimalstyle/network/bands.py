@@ -8,21 +8,18 @@ band is seen.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from .._types import Float32, Floating
 from ..engine import maps
 from ..engine.maps import Map
-from ..engine.product import ROWS
 from ..engine.taps import (
     Tap,
     add_weighted_gradient,
     make_tap,
     moments,
     squared_distance,
-    tap_gradient,
     weighted_moments,
 )
 from ..engine.threads import Threads
@@ -30,19 +27,11 @@ from ..engine.variation import total_variation
 from ..errors import UsageError
 from ..settings.settings import Border, Pooling
 from .border import fold, margin, pad
-from .evaluation import Affine, Gradient, Moments, Slope, Statistics, region_weights
-from .network import SMALLEST_SIDE, Network
-from .passes import Stage
+from .division import Band, divide, geometry
+from .evaluation import Affine, Gradient, Moments, Slope, Statistics, Told, region_weights
+from .network import Network
 
 __all__ = ["Bands"]
-
-
-class _Band(NamedTuple):
-    """Rows of the picture: its own, and where the rows begin that it is computed from."""
-
-    first: int
-    last: int
-    start: int
 
 
 class Bands:
@@ -54,16 +43,17 @@ class Bands:
         As for `Whole`.
     rows : int
         Of the picture in a band, at most, rounded up to what the poolings need.
-    kept : bool
-        Keep the features of the content; otherwise its picture is kept, and each evaluation
-        computes them again.
+    kept : int, optional
+        Bands whose features of the content are kept, all of them by default; those of others are
+        computed again in each evaluation.
     between : callable
-        Called after each band with the share of the evaluation that is done; it may raise.
+        Called after each band, and several times a second, with the share of the evaluation that is
+        done; it may raise.
 
     Attributes
     ----------
-    number : int
-        Of bands.
+    number, kept : int
+        Of bands, and of those whose features of the content are kept.
     """
 
     def __init__(
@@ -74,24 +64,32 @@ class Bands:
         content_layers: Iterable[str] = (),
         *,
         rows: int,
-        kept: bool = True,
+        kept: int | None = None,
         pooling: Pooling | None = None,
         border: Border,
         regions: Mapping[str, Float32] | None = None,
         between: Callable[[float], object] = lambda _: None,
     ) -> None:
-        self._border, self._kept, self._between = border, kept, between
+        self._border = border
         self._threads = network.threads
         self._size = size
         around = 2 * margin(border, *size)
         self._height, width = size[0] + around, size[1] + around
         self._styles, self._contents = list(style_layers), list(content_layers)
         taps = [*self._contents, *self._styles]
-        self._steps, unit, halo = _geometry(network.stages, taps)
-        self._bands, window = _divide(self._height, rows, unit, halo)
+        self._steps, unit, halo = geometry(network.stages, taps)
+        self._bands, window = divide(self._height, rows, unit, halo)
         self.number = len(self._bands)
-        replicate = border == "replicate"
-        self._pass = network.at(window, width, taps, pooling, replicate=replicate)
+        self.kept = self.number if kept is None or not self._contents else min(kept, self.number)
+        self._told = Told(between)
+        self._pass = network.at(
+            window,
+            width,
+            taps,
+            pooling,
+            replicate=border == "replicate",
+            between=self._told,
+        )
         self._masked = regions is not None
         shapes = {name: (self._height // t, width // t) for name, t in self._steps.items()}
         self._weights = {
@@ -100,39 +98,52 @@ class Bands:
             if regions
         }
         channels = {name: maps.padded_channels(n) for name, n in network.channels.items()}
-        # Of the gradients at the taps, of the content, and of the weighted features of regions.
-        heights = self._height if kept else window
-        self._gradients = {
-            name: maps.empty(window // self._steps[name], shapes[name][1], channels[name])
-            for name in self._steps
+
+        def some_rows(name: str, height: int) -> Map:
+            return maps.empty(height // self._steps[name], shapes[name][1], channels[name])
+
+        # P of the bands that are kept, and of one that is not.
+        last = self._bands[self.kept - 1].last if self.kept else 0
+        self._targets = {name: some_rows(name, last) for name in self._contents if last}
+        self._again = {
+            name: some_rows(name, window) for name in self._contents if self.kept < self.number
         }
-        self._targets = {
-            name: maps.empty(heights // self._steps[name], shapes[name][1], channels[name])
-            for name in self._contents
-        }
-        self._scaled = {
-            name: maps.empty(*self._gradients[name][1:4]) for name in self._styles if self._masked
-        }
-        row = max((f.width + ROWS) * f.channels for f in self._gradients.values())
-        self._scratch = [maps.aligned(row) for _ in range(self._threads.number)]
+        # The gradients of regions that add up, and their weighted features.
+        self._gradients, self._scaled = (
+            {name: some_rows(name, window) for name in self._styles if self._masked}
+            for _ in range(2)
+        )
+        self._channels = channels
         self._content: Float32 | None = None
         self._image: Float32
         self._features: dict[str, Map] = {}
         self._present: int | None = None  # the band whose features these are
 
-    def _rows(self, name: str, band: _Band) -> tuple[int, int]:
+    @property
+    def work(self) -> float:
+        """About how many times that of an evaluation in one piece."""
+        rows = self.number * self._pass.height / self._height
+        return rows * (_TWICE + _AGAIN * (1.0 - self.kept / self.number))
+
+    def _rows(self, name: str, band: Band) -> tuple[int, int]:
         """A band's own rows at a layer of the whole picture."""
         step = self._steps[name]
         return band.first // step, band.last // step
 
-    def _own(self, name: str, feature_map: Map, band: _Band) -> Map:
-        """A band's own rows of a map of its window."""
-        first, last = self._rows(name, band)
+    def _within(self, name: str, band: Band) -> tuple[int, int]:
+        """The same of the map of its window."""
         start = band.start // self._steps[name]
-        return maps.rows(feature_map, first - start, last - start)
+        first, last = self._rows(name, band)
+        return first - start, last - start
 
-    def _forward(self, image: Float32, band: _Band) -> dict[str, Map]:
-        return self._pass.forward(image[band.start : band.start + self._pass.height])
+    def _own(self, name: str, feature_map: Map, band: Band) -> Map:
+        """A band's own rows of a map of its window."""
+        return maps.rows(feature_map, *self._within(name, band))
+
+    def _forward(
+        self, image: Float32, band: Band, wanted: Sequence[str] | None = None
+    ) -> dict[str, Map]:
+        return self._pass.forward(image[band.start : band.start + self._pass.height], wanted)
 
     def _seen(self, number: int) -> dict[str, Map]:
         """The features of a band of the picture."""
@@ -141,26 +152,45 @@ class Bands:
             self._present = number
         return self._features
 
+    def _done(self, share: float) -> None:
+        self._told.share = share
+        self._told()
+
     def keep(self, image: Floating) -> dict[str, float]:
         self._present = None
+        self._told.share = 0.0
         content = np.ascontiguousarray(pad(image, self._border), np.float32)
         squares = dict.fromkeys(self._contents, 0.0)
-        for band in self._bands if self._contents else ():
-            features = self._forward(content, band)
+        for number, band in enumerate(self._bands if self._contents else ()):
+            features = self._forward(content, band, self._contents)
             for name in self._contents:
                 own = maps.flat(self._own(name, features[name], band))
                 squares[name] += float(np.vdot(own, own))
-                if self._kept:
-                    maps.flat(self._target(name, band))[...] = own
-            self._between(0.0)
-        self._content = None if self._kept else content
+                if number < self.kept:
+                    maps.flat(maps.rows(self._targets[name], *self._rows(name, band)))[...] = own
+            self._done(0.0)
+        self._content = content if self.kept < self.number else None
         return squares
 
-    def _target(self, name: str, band: _Band) -> Map:
-        """P in a band's own rows."""
-        if self._kept:
-            return maps.rows(self._targets[name], *self._rows(name, band))
-        return self._own(name, self._targets[name], band)
+    def _target(self, name: str, number: int) -> Map:
+        """P in the map of a band's window; there may be memory for its own rows only."""
+        if number >= self.kept:
+            return self._again[name]
+        step = self._steps[name]
+        start = self._bands[number].start // step
+        return maps.rows(self._targets[name], start, start + self._pass.height // step)
+
+    def _look_again(self, number: int) -> None:
+        """P of a band that is not kept."""
+        if number < self.kept:
+            return
+        assert self._content is not None
+        self._present = None
+        band = self._bands[number]
+        features = self._forward(self._content, band, self._contents)
+        for name in self._contents:
+            own = maps.flat(self._own(name, features[name], band))
+            maps.flat(self._own(name, self._again[name], band))[...] = own
 
     def shares(self, layer: str) -> list[float]:
         weights = self._weights.get(layer)
@@ -171,12 +201,12 @@ class Bands:
             raise UsageError(f"the image must be {(*self._size, 3)}, not {image.shape}")
         self._image = np.ascontiguousarray(pad(image, self._border), np.float32)
         self._present = None
-        order = sorted(self._styles, key=lambda name: -self._gradients[name].channels)
+        self._told.share = 0.0
+        order = sorted(self._styles, key=lambda name: -self._channels[name])
         sums: dict[str, list[_Sum]] = {}
         for name in order:
             weights: list[Float32 | None] = [*self._weights.get(name, [None])]
-            channels = self._gradients[name].channels
-            sums[name] = [_Sum(channels, weight) for weight in weights]
+            sums[name] = [_Sum(self._channels[name], weight) for weight in weights]
         for number, band in enumerate(self._bands if order else ()):
             features = self._seen(number)
             for name in order:
@@ -185,7 +215,7 @@ class Bands:
                 for one in sums[name]:
                     if last > first:
                         one.add(own, first, last, self._scaled.get(name), self._threads)
-            self._between(_FIRST * (number + 1) / self.number)
+            self._done(_FIRST * (number + 1) / self.number)
         return {name: [one.moments() for one in sums[name]] for name in order}
 
     def backward(
@@ -199,74 +229,61 @@ class Bands:
         # The last band is there already.
         for number in reversed(range(self.number)):
             band = self._bands[number]
-            if self._content is not None and self._contents:
-                self._present = None
-                again = self._forward(self._content, band)
-                for name in self._contents:
-                    own = maps.flat(self._own(name, again[name], band))
-                    maps.flat(self._target(name, band))[...] = own
+            self._look_again(number)
             features = self._seen(number)
             taps = {}
             for name, f in features.items():
-                if name in self._contents:
-                    here, target = (
+                target = self._target(name, number) if name in self._contents else None
+                if target is not None:
+                    here, there = (
                         one._replace(data=maps.flat(one))
-                        for one in (self._own(name, f, band), self._target(name, band))
+                        for one in (self._own(name, f, band), self._own(name, target, band))
                     )
-                    distances[name] += squared_distance(here, target, self._threads)
-                taps[name] = self._tap(name, f, band, styles.get(name, ()), contents.get(name))
+                    distances[name] += squared_distance(here, there, self._threads)
+                of_styles, of_content = styles.get(name, ()), contents.get(name)
+                taps[name] = self._tap(name, f, band, of_styles, target, of_content)
             self._present = None
             total[band.start : band.start + self._pass.height] += self._pass.backward(taps)
-            self._between(1.0 - (1.0 - _FIRST) * number / self.number)
+            self._done(1.0 - (1.0 - _FIRST) * number / self.number)
         value = total_variation(self._image, variation, total, self._threads)
         if self._image.shape[:2] != self._size:
             total = fold(total, self._border, *self._size)
         return Slope(total, distances, value)
 
-    def _tap(
+    def _tap(  # noqa: PLR0917
         self,
         name: str,
         f: Map,
-        band: _Band,
+        band: Band,
         gradients: Sequence[Gradient],
+        target: Map | None,
         factor: float | None,
     ) -> Tap:
-        """The gradient at a layer, 0 outside of the band's own rows."""
-        first, last = self._rows(name, band)
-        start = band.start // self._steps[name]
-        whole, own = self._gradients[name], self._own(name, f, band)
-        maps.inside(whole)[: first - start] = 0
-        maps.inside(whole)[last - start :] = 0
-        gradient = self._own(name, whole, band)
-        target = None if factor is None else self._target(name, band)
-        weights = self._weights.get(name, [])
+        """The gradient at a layer, in the band's own rows."""
+        own = self._within(name, band)
+        matrix = shift = added = None
         affines = [one for one in gradients if isinstance(one, Affine)]
-        for i, (weight, affine) in enumerate(zip(weights, affines, strict=False)):
-            add_weighted_gradient(
-                own,
-                weight[first:last],
-                *affine,
-                i > 0,
-                self._own(name, self._scaled[name], band),
-                gradient,
-                self._threads,
-            )
-        matrix, shift = affines[0] if affines and not weights else (None, None)
-        self._threads.run(
-            tap_gradient,
-            own.height,
-            own,
-            make_tap(matrix, shift, target, factor or 0.0),
-            False,
-            bool(affines and weights),  # added to what the regions have given
-            gradient,
-            scratch=self._scratch,
-        )
-        return make_tap(added=whole)
+        if affines and name in self._weights:
+            added = self._gradients[name]
+            first, last = self._rows(name, band)
+            for i, (weight, affine) in enumerate(zip(self._weights[name], affines, strict=True)):
+                add_weighted_gradient(
+                    maps.rows(f, *own),
+                    weight[first:last],
+                    *affine,
+                    i > 0,
+                    maps.rows(self._scaled[name], *own),
+                    maps.rows(added, *own),
+                    self._threads,
+                )
+        elif affines:
+            matrix, shift = affines[0]
+        where = None if factor is None else target
+        return make_tap(matrix, shift, where, factor or 0.0, added, rows=own)
 
     def memory(self) -> int:
-        every = [*self._gradients.values(), *self._targets.values(), *self._scaled.values()]
-        held = sum(one.data.nbytes for one in every) + sum(one.nbytes for one in self._scratch)
+        every = [self._targets, self._again, self._gradients, self._scaled]
+        held = sum(one.data.nbytes for some in every for one in some.values())
         held += sum(w.nbytes for weights in self._weights.values() for w in weights)
         return self._pass.memory(backward=True) + held
 
@@ -280,6 +297,8 @@ class Bands:
 
 
 _FIRST = 0.3  # of the time of an evaluation: the first pass
+# Times the time of an evaluation in one piece: both passes, and features of the content.
+_TWICE, _AGAIN = 1.3, 0.3
 
 
 class _Sum:
@@ -312,38 +331,3 @@ class _Sum:
             (part / self.positions).astype(np.float32) for part in (self.mean, self.second)
         )
         return Moments(mean, second, self.positions)
-
-
-def _geometry(stages: Sequence[Stage], taps: Sequence[str]) -> tuple[dict[str, int], int, int]:
-    """Of the taps the pixels between two rows, the most of them, and how far the deepest looks."""
-    steps: dict[str, int] = {}
-    step, reach, halo = 1, 0, 0
-    for stage in stages:
-        reach += step
-        names = {stage.relu: step}
-        if stage.pool is not None:
-            step *= 2
-            names[stage.pool.name] = step
-        found = {name: names[name] for name in names if name in taps}
-        if found:
-            steps |= found
-            halo = reach
-    unit = max(steps.values(), default=1)
-    return steps, unit, -(-halo // unit) * unit
-
-
-def _divide(height: int, rows: int, unit: int, halo: int) -> tuple[list[_Band], int]:
-    """Bands of about so many rows, and the rows that each is computed from.
-
-    All begin at multiples of `unit`, so that poolings see the windows that they see in one piece.
-    """
-    least = -(-SMALLEST_SIDE // unit) * unit
-    number = -(-height // max(rows, least))
-    own = -(-height // number // unit) * unit
-    window = own + 2 * halo + height % unit
-    if number == 1 or window >= height:
-        return [_Band(0, height, 0)], height
-    return [
-        _Band(first, min(first + own, height), min(max(first - halo, 0), height - window))
-        for first in range(0, height, own)
-    ], window

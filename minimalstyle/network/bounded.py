@@ -1,10 +1,13 @@
 """The evaluation that fits into a memory: in one piece where there is room, in bands elsewhere."""
 
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from .._types import Float32, Floating
+from ..engine import maps
 from ..settings.settings import Border, Pooling
 from .bands import Bands
 from .evaluation import Moments, Whole
@@ -12,8 +15,7 @@ from .network import Network
 
 __all__ = ["Measure", "measure", "within"]
 
-_ENOUGH = 64  # rows of a band beside which its halo is small, so that features may be kept
-_FEWER = 0.8  # rows of a band from one try to the next
+_FEWER = 0.85  # rows of a band from one try to the next
 
 
 def within(
@@ -40,47 +42,42 @@ def within(
     between
         As for `Bands`.
     """
-    try:
-        whole = Whole(
-            network,
-            size,
-            style_layers,
-            content_layers,
-            rows=rows,
-            regions=regions,
-            pooling=pooling,
-            border=border,
-        )
-        if bound is None or whole.memory() <= bound:
-            return whole
-        del whole
-    except MemoryError:  # not even addresses
-        if bound is None:
-            raise
 
-    def bands(rows: int, kept: bool, regions: Mapping[str, Float32] | None) -> Bands:
-        return Bands(
-            network,
-            size,
-            style_layers,
-            content_layers,
-            rows=rows,
-            kept=kept,
-            regions=regions,
-            pooling=pooling,
-            border=border,
-            between=between,
-        )
+    what = network, size, style_layers, content_layers
+    ways: dict[str, Any] = {"pooling": pooling, "border": border, "between": between}
+    whole = partial(Whole, *what, rows=rows, regions=regions, **ways)
+    bands = partial(Bands, *what, **ways)
+    if bound is None:
+        return whole()
+    with maps.counted():
+        nothing: Mapping[str, Float32] | None = None if regions is None else {}
+        found = None
+        if whole().memory() > bound:
+            found = _divide(bound, size[0], partial(bands, regions=nothing))
+    return whole() if found is None else bands(rows=found[0], kept=found[1], regions=regions)
 
-    nothing: Mapping[str, Float32] | None = None if regions is None else {}
-    for kept, least in ((True, _ENOUGH), (False, 1)):
-        number = size[0] / 2
-        while number >= least:
-            with suppress(MemoryError):  # not even addresses
-                if bands(int(number), kept, nothing).memory() <= bound:
-                    return bands(int(number), kept, regions)
-            number *= _FEWER
-    return bands(1, False, regions)
+
+def _divide(bound: int, height: int, make: Callable[..., Bands]) -> tuple[int, int]:
+    """Rows of the bands that fit and work least, or of the least bands; and how many are kept."""
+    best, least = (1, 0), math.inf
+    if make(rows=1, kept=0).memory() > bound:
+        return best
+    tried, number = height / 2, 0
+    while tried >= 1:
+        rows = int(tried)
+        tried *= _FEWER
+        if make(rows=rows).number == number:
+            continue
+        number = make(rows=rows).number
+        kept = number
+        if make(rows=rows).memory() > bound:
+            sizes = range(number)  # the more, the larger
+            kept = bisect_right(sizes, bound, key=lambda n: make(rows=rows, kept=n).memory()) - 1
+        if kept >= 0:
+            work = make(rows=rows, kept=kept).work
+            if work < least:
+                best, least = (rows, kept), work
+    return best
 
 
 class Measure(Protocol):

@@ -4,7 +4,7 @@ A loss that depends on features through their moments and their squared distance
 that is affine in them, so neither side needs to know how, or in how many pieces, the other works.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -32,6 +32,7 @@ __all__ = [
     "Moments",
     "Slope",
     "Statistics",
+    "Told",
     "Whole",
     "region_weights",
 ]
@@ -40,6 +41,8 @@ __all__ = [
 # Positions that a mask must leave. Deep layers of a small picture have few positions, so a small
 # region has less than one there; its loss then counts as little as its area.
 _LEAST = 1e-3
+
+_FORWARD = 0.45  # of the time of an evaluation: the way to the statistics
 
 
 class Moments(NamedTuple):
@@ -137,6 +140,17 @@ class Evaluation(Protocol):
         """Bytes that it takes to keep a content, and to give the first statistics."""
 
 
+class Told:
+    """Tells `between` the `share` of an evaluation that is done, whenever it is called."""
+
+    def __init__(self, between: Callable[[float], object]) -> None:
+        self.share = 0.0
+        self._between = between
+
+    def __call__(self) -> None:
+        self._between(self.share)
+
+
 class Whole:
     """An `Evaluation` of the picture in one piece.
 
@@ -154,6 +168,13 @@ class Whole:
         How much each pixel belongs to each region, by the region's name.
     rows : bool
         Give the features themselves where they are fewer than a matrix of channels.
+    between : callable
+        Called several times a second with the share of the evaluation that is done; it may raise.
+
+    Attributes
+    ----------
+    work : float
+        1.
 
     Raises
     ------
@@ -172,14 +193,22 @@ class Whole:
         border: Border,
         regions: Mapping[str, Float32] | None = None,
         rows: bool = False,
+        between: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._network, self._border, self._rows = network, border, rows
+        self._told = Told(between)
         self._size = height, width = size
         around = 2 * margin(border, height, width)
         self._styles, self._contents = list(style_layers), list(content_layers)
         taps = [*self._contents, *self._styles]
-        replicate = border == "replicate"
-        self._pass = network.at(height + around, width + around, taps, pooling, replicate=replicate)
+        self._pass = network.at(
+            height + around,
+            width + around,
+            taps,
+            pooling,
+            replicate=border == "replicate",
+            between=self._told,
+        )
         self._targets: dict[str, Map] = {}
         self._regions = regions
         self._weights: dict[str, list[Float32]] = {}  # of the positions of a layer, in each region
@@ -188,7 +217,10 @@ class Whole:
         self._features: dict[str, Map] = {}
         self._image: Float32
 
+    work = 1.0
+
     def keep(self, image: Floating) -> dict[str, float]:
+        self._told.share = 0.0
         features = self._pass.forward(pad(image, self._border))
         for name in self._contents:
             self._targets[name] = features[name]._replace(data=features[name].data.copy())
@@ -211,6 +243,7 @@ class Whole:
         return [1.0] if weights is None else [float(np.vdot(w, w)) / w.size for w in weights]
 
     def forward(self, image: Floating) -> dict[str, list[Statistics]]:
+        self._told.share = 0.0
         self._image = np.ascontiguousarray(pad(image, self._border), np.float32)
         self._features = self._pass.forward(self._image)
         if self._regions is not None and not self._weights:
@@ -241,6 +274,7 @@ class Whole:
         contents: Mapping[str, float],
         variation: float,
     ) -> Slope:
+        self._told.share = _FORWARD
         threads = self._network.threads
         distances = {
             name: squared_distance(self._features[name], self._targets[name], threads)

@@ -1,7 +1,7 @@
 """A VGG ready to run: its layers as stages, and their filters as the engine needs them."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..errors import UsageError, WeightsError
 from ..settings.settings import Pooling
 from .layers import VGG, Conv, Pool, Relu
 from .onnx_io import load_vgg
-from .passes import Pass, Stage
+from .passes import Pass, Stage, deepest
 
 __all__ = ["Network", "load_network"]
 
@@ -132,11 +132,12 @@ class Network:
         pooling: Pooling | None = None,
         *,
         replicate: bool = False,
+        between: Callable[[], object] | None = None,
     ) -> "Pass":
         """Buffers for evaluations at one image size, as deep as the deepest of `taps`.
 
         With `replicate`, the first convolution sees the pixels at the edge once more beyond it, not
-        zeros.
+        zeros. `between` is called several times a second while it works; it may raise.
 
         Raises
         ------
@@ -155,12 +156,12 @@ class Network:
                 f"an image has at least {SMALLEST_SIDE} pixels on each side, not {height}x{width}"
             )
         kind = pooling or self.pooling
-        last = _deepest(self.stages, frozenset(taps))
+        last = deepest(self.stages, frozenset(taps))
         return Pass(
             self.stages[: last + 1],
             self.first,
             self.filters,
-            self.threads,
+            self.threads.watched(between),
             (height, width),
             frozenset(taps),
             kind,
@@ -179,7 +180,7 @@ class Network:
     def filter_bytes(self, taps: Iterable[str]) -> int:
         """Of the filters up to the deepest tap, forwards and backwards, but for the first ones."""
         total = 0
-        for stage in self.stages[1 : _deepest(self.stages, frozenset(taps)) + 1]:
+        for stage in self.stages[1 : deepest(self.stages, frozenset(taps)) + 1]:
             inputs, outputs = (maps.padded_channels(c) for c in stage.convolution.weight.shape[2:])
             total += 2 * 4 * winograd.size_of_filters(inputs, outputs)
         return total
@@ -197,15 +198,6 @@ class Network:
         return winograd.filters(weight)
 
 
-def _deepest(stages: Sequence[Stage], taps: frozenset[str]) -> int:
-    """Number of the last stage with a tap."""
-    return max(
-        i
-        for i, stage in enumerate(stages)
-        if stage.relu in taps or (stage.pool is not None and stage.pool.name in taps)
-    )
-
-
 def _stages(vgg: VGG) -> list[Stage]:
     """The chain as stages, `preprocess` aside.
 
@@ -221,7 +213,9 @@ def _stages(vgg: VGG) -> list[Stage]:
         if not isinstance(convolution, Conv) or not isinstance(relu, Relu):
             break
         pool = chain[2] if len(chain) > 2 and isinstance(chain[2], Pool) else None
-        stages.append(Stage(convolution, relu.name, pool))
+        bias = maps.aligned(maps.padded_channels(len(convolution.bias)))
+        bias[: len(convolution.bias)] = convolution.bias
+        stages.append(Stage(convolution, bias, relu.name, pool))
         del chain[: 2 if pool is None else 3]
     if chain:
         raise WeightsError(

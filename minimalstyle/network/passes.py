@@ -1,6 +1,6 @@
 """Forwards and backwards through a network at one image size, in memory that is used again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from ..errors import UsageError
 from ..settings.settings import Pooling
 from .layers import Conv, Pool
 
-__all__ = ["Pass", "Stage"]
+__all__ = ["Pass", "Stage", "deepest"]
 
 
 _NO_CODE = np.empty(0, np.uint8)  # of a map that is not pooled
@@ -28,11 +28,24 @@ _NO_CODE = np.empty(0, np.uint8)  # of a map that is not pooled
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution with its ReLU, and the pooling after it if there is one."""
+    """A convolution with its ReLU, and the pooling after it if there is one.
+
+    The bias is aligned, for as many channels as a map has.
+    """
 
     convolution: Conv
+    bias: Float32
     relu: str
     pool: Pool | None
+
+
+def deepest(stages: Sequence[Stage], taps: Collection[str]) -> int:
+    """Number of the last stage with a tap."""
+    return max(
+        i
+        for i, stage in enumerate(stages)
+        if stage.relu in taps or (stage.pool is not None and stage.pool.name in taps)
+    )
 
 
 class Pass:
@@ -60,16 +73,12 @@ class Pass:
         self._stages, self._first, self._filters = stages, first, filters
         self._features: dict[str, Map] = {}  # what is kept: not every layer
         self._codes: list[npt.NDArray[np.uint8]] = []
-        self._biases: list[Float32] = []
         self._sizes: list[tuple[int, int, int]] = []  # of each stage before its pooling
         self._tilings: list[Tiling] = []  # of its convolution, forward and backward
         convolutions: list[tuple[Tiling, int, int]] = []  # but for the first
         inputs, spare = maps.padded_channels(3), 0
         for i, stage in enumerate(self._stages):
             channels = maps.padded_channels(stage.convolution.weight.shape[3])
-            bias = maps.aligned(channels)
-            bias[: len(stage.convolution.bias)] = stage.convolution.bias
-            self._biases.append(bias)
             here = (*shape, channels)
             self._sizes.append(here)
             self._tilings.append(tiling(*shape, inputs, channels, threads.number))
@@ -153,13 +162,15 @@ class Pass:
             total += 2 * 4 * winograd.size_of_filters(inputs, outputs)
         return total
 
-    def forward(self, image: npt.NDArray) -> dict[str, Map]:
+    def forward(self, image: npt.NDArray, wanted: Collection[str] | None = None) -> dict[str, Map]:
         """Features at the taps. They are valid until the next call of a method.
 
         Parameters
         ----------
         image : (height, width, 3) float
             RGB in [0, 1].
+        wanted : collection of str, optional
+            Go no deeper than the deepest of these taps.
         """
         if image.shape != (self.height, self.width, 3):
             raise UsageError(f"the image must be {(self.height, self.width, 3)}, not {image.shape}")
@@ -183,7 +194,8 @@ class Pass:
             y,
             scratch=self._rows,
         )
-        for i, stage in enumerate(self._stages):
+        names = self.taps if wanted is None else wanted
+        for i, stage in enumerate(self._stages[: deepest(self._stages, names) + 1]):
             pooled = self._pool(i)
             average = self._averages(pooled)
             x, y = y, self._features.get(stage.relu, y)
@@ -193,7 +205,7 @@ class Pass:
                 kept = self._features.get(pooled.name)
                 z = kept or self._spare((height // 2, width // 2, channels), x)
             if i > 0:
-                source, bias = Source(x, _NO_CODE, 1.0), self._biases[i]
+                source, bias = Source(x, _NO_CODE, 1.0), stage.bias
                 if stage.relu in self._features:
                     self._convolve(i, False, winograd.convolve_relu, source, bias, y)
                 else:
@@ -202,7 +214,7 @@ class Pass:
             if pooled is not None and stage.relu in self._features:
                 run(pool, z.height, y, average, z, self._codes[i])
             y = z
-        return {name: f for name, f in self._features.items() if name in self.taps}
+        return {name: f for name, f in self._features.items() if name in names}
 
     def backward(self, taps: Mapping[str, Tap]) -> Float32:
         """Gradient of the image from the gradients at the taps; it destroys the features.

@@ -1,13 +1,13 @@
 """The memory that a run needs, and the largest picture that fits into what there is.
 
-Memory is counted by what allocates it: buffers are zeros that nobody has touched, for which systems
-take no memory yet.
+Memory is counted by what allocates it, without allocating it: see `maps.counted`.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
 
+from ..engine import maps
 from ..network.bands import Bands
 from ..network.bounded import within
 from ..network.evaluation import Whole
@@ -24,7 +24,6 @@ __all__ = [
     "acting_styles",
     "evaluation_at",
     "largest_size",
-    "memory_estimate",
     "memory_needed",
     "room_at",
     "styles_at",
@@ -36,6 +35,7 @@ BASE = 280 * 10**6
 _OPTIMIZER = 190
 # Bytes for each value of the picture: the cosine transform, the start image, the picture so far.
 _PICTURE = 40
+_APART = 1.1  # times larger, from one size to the next that is tried
 # The same of `lean_lbfgs`, whose corrections take 4 bytes each.
 _LEAN_OPTIMIZER, _LEAN_PICTURE = 28, 44
 
@@ -67,11 +67,6 @@ def memory_needed(
         Whether regions have styles of their own.
     bound : int, optional
         Bytes that it may take: evaluations that would take more are made in bands.
-
-    Raises
-    ------
-    MemoryError
-        So much that the system does not even have addresses for it.
 
     Notes
     -----
@@ -121,53 +116,6 @@ def _optimizer(scale: Scale, settings: Settings) -> int:
     return round(3 * scale.size.width * scale.size.height * each)
 
 
-def memory_estimate(
-    network: Network,
-    sizes: Sequence[Size],
-    styles: Sequence[Size],
-    settings: Settings | None = None,
-    *,
-    loaded_pixels: int = 0,
-    masked: bool = False,
-    bound: int | None = None,
-) -> int:
-    """`memory_needed`, and where that has no addresses, what smaller sizes say: it is linear."""
-    settings = settings or Settings()
-
-    def needed(parts: int) -> int:
-        """Of pictures with sides of an n-th."""
-
-        def smaller(some: Sequence[Size]) -> list[Size]:
-            return [
-                Size(max(width // parts, 16), max(height // parts, 16)) for width, height in some
-            ]
-
-        return memory_needed(
-            network,
-            smaller(sizes),
-            smaller(styles),
-            replace(settings, deep_size=settings.deep_size // parts),
-            loaded_pixels=loaded_pixels,
-            masked=masked,
-            bound=bound,
-        )
-
-    parts = 1
-    while True:
-        try:
-            here = needed(parts)
-            break
-        except MemoryError:
-            parts *= 2
-            if parts > max(sizes[-1]):
-                raise
-    if parts == 1:
-        return here
-    # With c + k / n^2 for an n-th of the sides.
-    slope = (here - needed(2 * parts)) / (parts**-2 - (2 * parts) ** -2)
-    return round(here + slope * (1 - parts**-2))
-
-
 def largest_size(
     network: Network,
     content: Size,
@@ -176,7 +124,7 @@ def largest_size(
     settings: Settings | None = None,
     *,
     masked: bool = False,
-    bound: int | None = None,
+    in_bands: bool = False,
 ) -> int:
     """Longer side, a multiple of 8, of the largest picture whose run fits into a memory.
 
@@ -193,8 +141,8 @@ def largest_size(
         For layers, pooling, border and the size of the styles.
     masked : bool
         Whether regions have styles of their own.
-    bound : int, optional
-        As for `memory_needed`.
+    in_bands : bool
+        Whether evaluations may be made in bands.
 
     Returns
     -------
@@ -207,39 +155,41 @@ def largest_size(
     def fits(longer: int) -> bool:
         side = longer // 2  # the size before is about that, and others are far smaller
         sizes = [fit(*content, one) for one in (min(side, settings.first_size), side, longer)]
-        try:
-            needed = memory_needed(
-                network,
-                sizes,
-                styles,
-                settings,
-                loaded_pixels=pixels,
-                masked=masked,
-                bound=bound,
-            )
-        except MemoryError:
-            return False
+        needed = memory_needed(
+            network,
+            sizes,
+            styles,
+            settings,
+            loaded_pixels=pixels,
+            masked=masked,
+            bound=0 if in_bands else None,
+        )
         return needed <= available
 
-    steps = range(8, LARGEST + 1, 8)
-    return 8 * bisect_left(steps, True, key=lambda longer: not fits(longer))
+    # Some sizes take less than smaller ones, for which the optimiser is another.
+    high = LARGEST // 8 + 1
+    while (low := math.floor(high / _APART)) and not fits(8 * low):
+        high = low
+    between = range(low + 1, high)
+    return 8 * (low + bisect_left(between, True, key=lambda n: not fits(8 * n)))
 
 
 def evaluation_at(
     network: Network, scale: Scale, settings: Settings, masked: bool, room: int | None
 ) -> Whole | Bands:
-    """What a run evaluates at a scale; it has its buffers, which nobody has touched yet."""
+    """What a run evaluates at a scale, to be counted only."""
     contents = scale.content_layers if settings.content_weight > 0 else {}
-    return within(
-        room,
-        network,
-        scale.size[::-1],
-        acting_styles(scale, settings),
-        list(contents),
-        pooling=settings.pooling,
-        border=settings.border,
-        regions={} if masked else None,
-    )
+    with maps.counted():
+        return within(
+            room,
+            network,
+            scale.size[::-1],
+            acting_styles(scale, settings),
+            list(contents),
+            pooling=settings.pooling,
+            border=settings.border,
+            regions={} if masked else None,
+        )
 
 
 def acting_styles(scale: Scale, settings: Settings) -> list[str]:
@@ -266,14 +216,15 @@ def _style_bytes(
     border: Border = "reflect" if settings.border == "wrap" else settings.border
     most = 0
     for size in sizes if layers else []:
-        run = within(
-            room,
-            network,
-            size[::-1],
-            layers,
-            pooling=settings.pooling,
-            border=border,
-            regions={} if masked else None,
-        )
+        with maps.counted():
+            run = within(
+                room,
+                network,
+                size[::-1],
+                layers,
+                pooling=settings.pooling,
+                border=border,
+                regions={} if masked else None,
+            )
         most = max(most, run.memory_to_begin())
     return most + 24 * sum(width * height for width, height in sizes)  # resized, and with a border

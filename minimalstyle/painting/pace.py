@@ -21,7 +21,6 @@ __all__ = ["Pace", "iterations_for", "measure_pace", "seconds_needed"]
 
 _EVALUATIONS = 1.05  # in an iteration: most steps are taken at once
 _TARGET = 0.6  # of the time of an evaluation: forwards only, but in new memory
-_IN_BANDS = 1.4  # times the time of an evaluation in one piece
 _SIDES = 64, 192  # of the pictures that are measured
 _MOST = 1_000_000
 
@@ -89,7 +88,7 @@ def seconds_needed(
     settings: Settings | None = None,
     *,
     pace: Pace | None = None,
-    bands: Sequence[int] = (),
+    work: Sequence[float] = (),
 ) -> float:
     """Estimate of the seconds that a run takes once the network is loaded.
 
@@ -104,21 +103,20 @@ def seconds_needed(
         For layers, pooling and border.
     pace : Pace, optional
         From `measure_pace`, which is called otherwise.
-    bands : sequence of int
-        In which the picture is computed at each scale; in one piece if not given.
+    work : sequence of float
+        Of an evaluation at each scale, as times that of one in one piece; 1 if not given.
     """
     settings = settings or Settings()
     pace = pace or measure_pace(network, settings)
     total = 0.0
     made = scales(sizes, limited(settings, iterations))
-    for scale, number in zip(made, bands or [1] * len(made), strict=True):
+    for scale, times in zip(made, work or [1.0] * len(made), strict=True):
         targets = [scale.size]
         if acting_styles(scale, settings):
             targets += styles_at(scale, styles, settings)
         for one in targets:
             total += _TARGET * pace.seconds(one, settings.border, shallow=not scale.deep)
-        here = pace.seconds(scale.size, settings.border, shallow=not scale.deep)
-        here *= 1.0 if number == 1 else _IN_BANDS
+        here = times * pace.seconds(scale.size, settings.border, shallow=not scale.deep)
         total += here * (1 + _EVALUATIONS * scale.iterations)  # the start is evaluated, too
     return total
 
@@ -137,6 +135,7 @@ def iterations_for(
     settings: Settings | None = None,
     *,
     pace: Pace | None = None,
+    work: Sequence[float] = (),
 ) -> tuple[int, bool]:
     """Iterations that fit into a time, at least 1, and whether they do fit.
 
@@ -144,13 +143,13 @@ def iterations_for(
     ----------
     seconds : float
         From 0 up.
-    network, sizes, styles, settings, pace
+    network, sizes, styles, settings, pace, work
         As for `seconds_needed`.
     """
     pace = pace or measure_pace(network, settings)
 
     def takes(iterations: int) -> float:
-        return seconds_needed(network, sizes, iterations, styles, settings, pace=pace)
+        return seconds_needed(network, sizes, iterations, styles, settings, pace=pace, work=work)
 
     most = bisect_right(range(1, _MOST + 1), seconds, key=takes)
     return max(most, 1), most >= 1

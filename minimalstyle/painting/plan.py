@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ..errors import UsageError
 from ..machine import available_memory, resident_memory
 from ..network.bands import Bands
+from ..network.evaluation import Whole
 from ..pictures.images import Size
-from .memory import evaluation_at, largest_size, memory_estimate
+from .memory import evaluation_at, largest_size, memory_needed
 from .pace import Pace, iterations_for, limited, measure_pace, seconds_needed
 from .prepare import Prepared
-from .schedule import Scale
 
 __all__ = [
     "Plan",
@@ -68,7 +68,7 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
     _ = run.inputs  # masks that do not fit are found now
     sizes = [scale.size for scale in run.scales]
     counts = tuple(scale.iterations for scale in run.scales)
-    bands = tuple(_bands(run, scale) for scale in run.scales)
+    made = _evaluations(run)
     seconds = seconds_needed(
         run.network,
         sizes,
@@ -76,22 +76,23 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
         run.style_sizes,
         run.settings,
         pace=pace,
-        bands=bands,
+        work=[one.work for one in made],
     )
+    bands = tuple(one.number if isinstance(one, Bands) else 1 for one in made)
     return Plan(tuple(sizes), counts, memory_of(run), available(), seconds, bands)
 
 
-def _bands(run: Prepared, scale: Scale) -> int:
-    room = run.room(scale)
-    if room is None:
-        return 1
-    made = evaluation_at(run.network, scale, run.settings, run.masked, room)
-    return made.number if isinstance(made, Bands) else 1
+def _evaluations(run: Prepared) -> list[Whole | Bands]:
+    """Of each scale, to be counted only."""
+    return [
+        evaluation_at(run.network, scale, run.settings, run.masked, run.room(scale))
+        for scale in run.scales
+    ]
 
 
 def memory_of(run: Prepared) -> int:
     """Bytes that a run takes."""
-    return memory_estimate(
+    return memory_needed(
         run.network,
         [scale.size for scale in run.scales],
         run.style_sizes,
@@ -186,7 +187,13 @@ def in_time(run: Prepared, seconds: float) -> tuple[Prepared, Pace]:
     pace = measure_pace(run.network, run.settings)
     sizes = [scale.size for scale in run.scales]
     count, fits = iterations_for(
-        seconds, run.network, sizes, run.style_sizes, run.settings, pace=pace
+        seconds,
+        run.network,
+        sizes,
+        run.style_sizes,
+        run.settings,
+        pace=pace,
+        work=[one.work for one in _evaluations(run)],
     )
     text = f"{count} iterations fit into the time"
     run.note(text if fits else "not even one iteration fits into the time; one it is")
@@ -201,5 +208,5 @@ def _largest_that_fits(run: Prepared, memory: int) -> int:
         memory,
         run.settings,
         masked=run.masked,
-        bound=memory,
+        in_bands=True,
     )
