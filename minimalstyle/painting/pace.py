@@ -109,7 +109,7 @@ def seconds_needed(
     settings = settings or Settings()
     pace = pace or measure_pace(network, settings)
     total = 0.0
-    made = scales(sizes, limited(settings, iterations))
+    made = scales(sizes, replace(settings, iterations=iterations))
     for scale, times in zip(made, work or [1.0] * len(made), strict=True):
         targets = [scale.size]
         if acting_styles(scale, settings):
@@ -148,8 +148,11 @@ def iterations_for(
     """
     pace = pace or measure_pace(network, settings)
 
+    chosen = settings or Settings()
+
     def takes(iterations: int) -> float:
-        return seconds_needed(network, sizes, iterations, styles, settings, pace=pace, work=work)
+        few = limited(chosen, iterations)
+        return seconds_needed(network, sizes, iterations, styles, few, pace=pace, work=work)
 
     most = bisect_right(range(1, _MOST + 1), seconds, key=takes)
     return max(most, 1), most >= 1
