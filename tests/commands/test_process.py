@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -255,3 +256,35 @@ def test_all_that_fits_under_a_limit(content_file, style_file, tmp_path):
     with Image.open(tmp_path / "out.png") as image:
         assert f"size {max(image.size)}\n".encode() in done.stderr
         assert 100 < max(image.size) < 2000  # the limit did count
+
+
+LEAST = """
+import sys
+from minimalstyle import machine
+from minimalstyle.commands.paint import main
+code = main()
+print(machine.peak_memory())
+sys.exit(code)
+"""
+
+
+def test_the_least_memory_that_works(content_file, style_file, tmp_path):
+    """It is named, it is enough, and it is kept."""
+
+    def paint(memory):
+        few = ["--iterations", "1", "--coarse-iterations", "1", "--size", "400", "-o", "out.png"]
+        command = [sys.executable, "-c", LEAST, str(content_file), str(style_file), *few]
+        return subprocess.run(
+            [*command, "--memory", memory],
+            cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False, text=True,
+        )  # fmt: skip
+
+    refused = paint("100M")
+    assert refused.returncode == 2
+    (least,) = re.findall(r"--memory is too little for this picture; (\d+)M works", refused.stderr)
+    done = paint(f"{least}M")
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout.splitlines()[-1])
+    assert 0.7e6 * int(least) < peak <= 1e6 * int(least)
+    with Image.open(tmp_path / "out.png") as image:
+        assert max(image.size) == 400

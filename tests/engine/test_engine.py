@@ -1,6 +1,7 @@
 """The engine against `reference`, SciPy and NumPy, at every kind of size, depth and tap."""
 
 import itertools
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -11,6 +12,7 @@ from conftest import off
 
 from minimalstyle import reference
 from minimalstyle.engine import maps, simd, tiles, winograd
+from minimalstyle.engine import threads as threads_module
 from minimalstyle.engine.jit import kernel
 from minimalstyle.engine.product import COLUMNS, ROWS
 from minimalstyle.engine.simd import LANES, load, store
@@ -43,7 +45,8 @@ WIDE = {
 def random_taps(names, network, features, targets, rng):
     """A random affine gradient F S + b + w (F - P) at each tap, P being its target.
 
-    For the engine, and as a function of F and P for the reference.
+    At every other tap in some rows only. For the engine, and as a function of F and P for the
+    reference.
     """
     taps, formulas = {}, {}
     for number, name in enumerate(names):
@@ -57,9 +60,15 @@ def random_taps(names, network, features, targets, rng):
             b[:channels] = rng.standard_normal(channels)
         if what & 2:
             w = 0.7
-        taps[name] = make_tap(*((S, b) if what & 1 else (None, None)), targets[name], w)
+        matrix = (S, b) if what & 1 else (None, None)
+        rows = (f.height // 3, -(-2 * f.height // 3)) if number % 2 else (0, f.height)
+        taps[name] = make_tap(*matrix, targets[name], w, rows=rows)
         S, b = S[:channels, :channels].astype(np.float64), b[:channels].astype(np.float64)
-        formulas[name] = lambda F, P, S=S, b=b, w=w: F @ S + b + w * (F - P)
+        counts = np.zeros((f.height, 1, 1))
+        counts[slice(*rows)] = 1
+        formulas[name] = lambda F, P, S=S, b=b, w=w, counts=counts: (
+            counts * (F @ S + b + w * (F - P))
+        )
     return taps, formulas
 
 
@@ -161,6 +170,20 @@ def test_pooling_of_the_network_overrides_that_of_the_file(pooling, pooled_vgg, 
     expected = Network(vgg).features(image, names)
     for name in names:
         np.testing.assert_array_equal(seen[name], expected[name])
+
+
+def test_features_up_to_some_depth(pooled_vgg, random_image):
+    """Those above are the same, and nothing deeper is computed."""
+    network = Network(pooled_vgg(((4, 6), (5,), (7,))))
+    names = ["relu1_1", "pool1", "relu3_1"]
+    pass_ = network.at(19, 22, names)
+    images = [random_image(19, 22, seed) for seed in (1, 2)]
+    deep = maps.inside(pass_.forward(images[0])["relu3_1"]).copy()
+    found = pass_.forward(images[1], ["pool1"])
+    assert list(found) == ["pool1"]
+    shallow = maps.inside(found["pool1"])[..., :6]
+    np.testing.assert_array_equal(shallow, network.features(images[1], "pool1")["pool1"])
+    np.testing.assert_array_equal(maps.inside(pass_._features["relu3_1"]), deep)
 
 
 def test_a_pass_can_be_used_again(pooled_vgg, random_image):
@@ -540,6 +563,36 @@ def test_an_error_in_a_block_is_raised(number):
 
     with pytest.raises(MemoryError):
         Threads(number).run(kernel, 9)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_work_that_is_watched(number, monkeypatch):
+    """The one who watches is asked after each block, may end the work, and others know nothing."""
+    monkeypatch.setattr(threads_module, "_PAUSE", 0.0)
+    seen = []
+
+    def kernel(block):
+        seen.append(block)
+        time.sleep(1e-3)  # so that no thread takes all of them
+
+    def stop():
+        if len(seen) >= 3:
+            raise InterruptedError
+
+    threads = Threads(number)
+    with pytest.raises(InterruptedError):
+        threads.watched(stop).run(kernel, 300)
+    assert len(seen) < 300
+    del seen[:]
+    threads.run(kernel, 300)
+    assert sorted(seen) == list(range(300))
+
+
+def test_who_watches_is_not_asked_all_the_time(monkeypatch):
+    seconds, asked = itertools.count(step=0.04), []
+    monkeypatch.setattr(threads_module, "perf_counter", lambda: next(seconds))
+    Threads(1).watched(lambda: asked.append(None)).run(lambda block: None, 30)
+    assert len(asked) == 10  # each tenth of a second
 
 
 # --- The vector register ------------------------------------------------------------------------
