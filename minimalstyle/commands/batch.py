@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import MinimalstyleError, UsageError
 from ..settings.choose import choose
 from ..settings.setting import option
 from ..settings.settings import PRESETS, SETTINGS, Settings
@@ -210,16 +210,23 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
     how = {"bits": args.bits, "metadata": not args.no_metadata}
     digest = load_vgg(args.weights).sha256
     if args.dry_run and not args.output.exists():
-        return _dry_run(listed, display)
+        return _dry_run(listed, _at_once(args, listed), display)
     with Folder(args.output, digest, how) as folder:
         _check(args, folder, listed)
         run = Batch(args, folder, display, signals)
         for task in listed:
             run.add(task)
         if args.dry_run:
-            return _dry_run(run.todo, display)
+            return _dry_run(run.todo, _at_once(args, run.todo), display)
+        if (workers := _at_once(args, run.todo)) > 1:
+            _check_together(run.todo, workers)
         with warnings_as_lines(cache(display.line), args.debug):
             return run.paint(_watch(args) if args.watch else None)
+
+
+def _at_once(args: argparse.Namespace, todo: list[Task]) -> int:
+    """Pictures that are painted at once on this machine."""
+    return max(min(args.workers, len(todo)), 1)
 
 
 def _watch(args: argparse.Namespace) -> Callable[[], list[Task]]:
@@ -262,13 +269,32 @@ def _check(args: argparse.Namespace, folder: Folder, listed: list[Task]) -> None
         check_writable(args.contact_sheet, 20_000)
 
 
-def _dry_run(todo: list[Task], display: Display) -> int:
+def _check_together(todo: list[Task], workers: int) -> None:
+    """Raise UsageError where several pictures at once take more memory than there is."""
+    from ..batch.painter import Painter
+    from ..painting import plan
+
+    largest = max(todo, key=lambda task: task.work)
+    try:
+        run = Painter().prepare(largest.job)
+    except MinimalstyleError:
+        return  # which is told when its turn comes
+    there, needed = plan.available(), plan.memory_of(run)
+    if there is not None and needed <= there < workers * needed:
+        raise UsageError(
+            f"{workers} pictures at once need about {workers * needed / 1e9:.1f} GB of memory, "
+            f"and there are {there / 1e9:.1f}; --workers {there // needed} fits"
+        )
+
+
+def _dry_run(todo: list[Task], workers: int, display: Display) -> int:
     """Every job with what it takes."""
     from ..batch.painter import Painter
+    from ..machine import available_cores
     from ..painting import plan
     from ..painting.pace import measure_pace
 
-    painter, paces = Painter(), {}
+    painter, paces = Painter(max(available_cores() // workers, 1)), {}
     total, most, failed = 0.0, 0, 0
     for task in todo:
         try:
@@ -282,9 +308,11 @@ def _dry_run(todo: list[Task], display: Display) -> int:
             _CONSOLE.tell(f"{task.name}: {error}")
             continue
         width, height = needs.sizes[-1]
-        memory = f"{needs.memory / 1e6:.0f} MB" + ("" if needs.fits else ", too much")
+        fits = needs.available is None or workers * needs.memory <= needs.available
+        memory = f"{needs.memory / 1e6:.0f} MB" + ("" if fits else ", too much")
         _CONSOLE.result(f"{task.name}  {width}x{height}  {memory}  {duration(needs.seconds)}")
         total, most = total + needs.seconds, max(most, needs.memory)
     count = f"{len(todo) - failed} pictures"
-    _CONSOLE.result(f"{count}, at most {most / 1e6:.0f} MB, {duration(total)} in all")
+    memory = f"at most {workers * most / 1e6:.0f} MB" + (f" for {workers}" if workers > 1 else "")
+    _CONSOLE.result(f"{count}, {memory}, {duration(total / workers)} in all")
     return min(FAILED + failed, MOST_FAILED) if failed else 0
