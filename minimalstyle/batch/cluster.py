@@ -3,6 +3,7 @@
 https://distributed.dask.org
 """
 
+import asyncio
 import os
 import platform
 import signal
@@ -12,6 +13,7 @@ import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
@@ -97,13 +99,9 @@ class Cluster(Crew):
             self._own, address = _processes(workers), "this machine"
         else:
             _check_answer(address)  # a client would try for longer, and be noisy about it
-        try:
-            self._client = distributed.Client(
-                self._own or address, timeout=_PATIENCE, set_as_default=False
-            )
-        except (OSError, ValueError, TypeError) as error:
-            what = one_line(str(error)) or type(error).__name__
-            raise UsageError(f"{address}: no scheduler answers: {what}") from error
+        self._client = distributed.Client(
+            self._own or address, timeout=_PATIENCE, set_as_default=False
+        )
         try:
             self.workers = self._checked(address, workers, weights)
         except BaseException:
@@ -264,7 +262,7 @@ def _no_interrupt() -> Iterator[None]:
 
 
 def _check_answer(address: str) -> None:
-    """Raise UsageError where nobody listens."""
+    """Raise UsageError where no scheduler is."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
@@ -276,6 +274,19 @@ def _check_answer(address: str) -> None:
         socket.create_connection((host, port), timeout=_PATIENCE / 2).close()
     except OSError as error:
         raise UsageError(f"{address}: no scheduler answers: {reason(error)}") from error
+    with ThreadPoolExecutor(1) as pool:  # a notebook's own thread is in a loop already
+        try:
+            pool.submit(asyncio.run, _greeting(address)).result()
+        except Exception as error:  # what another program's answer is read as is anything
+            what = "something else listens there, or it does not answer"
+            raise UsageError(f"{address}: no scheduler answers: {what}") from error
+
+
+async def _greeting(address: str) -> None:
+    import distributed
+
+    async with asyncio.timeout(_PATIENCE / 2), distributed.rpc(address) as scheduler:
+        await scheduler.identity()
 
 
 def _failed(number: int, job: Job, error: MinimalstyleError) -> Outcome:

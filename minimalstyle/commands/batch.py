@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--force", action="store_true", help="overwrite files that no batch has written")
     text = "paint what is put into the folders, until Ctrl-C"
     add("--watch", action="store_true", help=text)
+    text = "the photographs are frames in their order: each begins with the picture before"
+    add("--film", action="store_true", help=text)
     text = "pictures at once, by processes that share the cores (default: 1)"
     add("--workers", type=_count, default=1, metavar="N", help=text)
     text = "a Dask scheduler, whose workers paint, such as tcp://host:8786"
@@ -127,6 +129,14 @@ def _orders(args: argparse.Namespace) -> list[Order]:
         raise UsageError("--shared-files is for a --scheduler")
     if args.scheduler is not None and args.workers != 1:
         raise UsageError("--workers and --scheduler: give one of them")
+    if args.film and (args.list or args.pairs or args.watch):
+        raise UsageError(
+            "--film takes frames and paintings, and neither --list, --pairs nor --watch"
+        )
+    if args.film and (args.scheduler is not None or args.workers != 1):
+        raise UsageError("--film paints one after another, without --workers or --scheduler")
+    if args.film and getattr(args, "init", "content") != "content":
+        raise UsageError("--film begins with the frame before, and takes no --init")
     if args.watch and (args.list or args.pairs or args.dry_run):
         raise UsageError("--watch takes folders, and neither --list, --pairs nor --dry-run")
     if args.list is not None:
@@ -197,11 +207,11 @@ def _is_float(name: str) -> bool:
 
 
 def _run(args: argparse.Namespace, signals: Signals) -> int:
-    from ..batch.tasks import check_apart, check_template
+    from ..batch.tasks import check_apart, check_template, film
 
     check_template(args.name)
     asked = _orders(args)
-    listed = _tasks(args, asked)
+    listed = film(_tasks(args, asked)) if args.film else _tasks(args, asked)
     check_apart(listed)
     display = Display(_CONSOLE, args.quiet)
     from ..batch.folder import Folder
