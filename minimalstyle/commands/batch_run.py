@@ -246,7 +246,8 @@ class Batch:
         left, failed, there = self._left, self._count("failed"), self._count("there already")
         if stopped or self.signals.received is not None:
             what = "stopped" if stopped else "interrupted"
-            self.console.tell(f"{what}; {left} pictures are left, and the same command goes on")
+            many = "1 picture is" if left == 1 else f"{left} pictures are"
+            self.console.tell(f"{what}; {many} left, and the same command goes on")
         if not self.args.quiet:
             parts = [f"{self._count('painted')} painted"]
             parts += [f"{there} there already"] if there else []
