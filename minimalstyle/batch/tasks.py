@@ -85,7 +85,7 @@ class Task:
     @property
     def work(self) -> float:
         """How much there is to do, compared with other tasks; no file is looked at."""
-        settings = replace(self.job.settings, enlarge=True)
+        settings = replace(self._settings, enlarge=True)
         side = settings.size
         return sum(one.work for one in scales(sizes((side, side), settings), settings))
 
@@ -93,8 +93,14 @@ class Task:
         """As it is now that the picture before is there, if it is."""
         if self.before is None or not self.before.exists():
             return self
-        settings = replace(self.job.settings, init=str(self.before), scales=1)
+        settings = replace(self._settings, init=str(self.before))
         return replace(self, job=replace(self.job, settings=settings))
+
+    @property
+    def _settings(self) -> Settings:
+        """Of a frame: the large forms are painted already (docs/batch.md)."""
+        settings = self.job.settings
+        return settings if self.before is None else replace(settings, scales=1)
 
 
 def walk(

@@ -106,8 +106,9 @@ class Batch:
     def _paint_all(self, found: Callable[[], list[Task]] | None) -> None:
         from ..batch.run import crew
 
+        workers = self.args.workers if found else min(self.args.workers, max(len(self.todo), 1))
         with crew(
-            self.args.workers,
+            workers,
             cache(self.display.note),
             scheduler=self.args.scheduler,
             shared_files=self.args.shared_files,
