@@ -158,7 +158,7 @@ def test_what_is_no_scheduler(here, capsys, answer):
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.serve_forever).start()
-        address = "tcp://127.0.0.1:{}".format(server.server_address[1])
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
         assert batch("-o", "out", "--scheduler", address) == 2
         server.shutdown()
     err = capsys.readouterr().err
