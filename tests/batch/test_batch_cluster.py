@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -145,6 +147,25 @@ def test_a_scheduler_that_is_not_there(here, capsys):
         assert capsys.readouterr().err == f"minimalstyle batch: {expected}"
 
 
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", bytes(8)])
+def test_what_is_no_scheduler(here, capsys, answer):
+    """Whatever else listens there; one line, and nothing of Dask's own."""
+
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.sendall(answer)
+            self.request.recv(1000)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        assert batch("-o", "out", "--scheduler", address) == 2
+        server.shutdown()
+    err = capsys.readouterr().err
+    assert err.startswith(f"minimalstyle batch: error: {address}: no scheduler answers: something")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", ["--init waves.png", "--checkpoint"])
 def test_files_that_do_not_travel(here, dask, workers, capsys, words):
     words = words.split()
@@ -163,13 +184,16 @@ def test_a_worker_that_is_killed(here, dask, workers):
         for name in "abcabc"
     ]
     begun = time.monotonic()
+    shown = []
 
     def show(number, fraction):
+        shown.append(fraction)
         if workers[0].poll() is None and time.monotonic() - begun > 1.5:
             workers[0].send_signal(signal.SIGKILL)
 
     found = sorted(ms.batch(jobs, scheduler=dask[0], on_progress=show), key=lambda one: one.number)
     assert workers[0].poll() == -signal.SIGKILL
+    assert any(0 < fraction < 1 for fraction in shown)
     assert [one.number for one in found] == list(range(6))
     expected = ms.paint(jobs[2]).pixels
     assert np.array_equal(found[2].result.pixels, expected)
