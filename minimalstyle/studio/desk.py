@@ -8,33 +8,27 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
-from PIL import Image
 
 from ..errors import ImageError, OutputError
 from ..files import atomic_write, reason
 from ..gallery import paintings
 from ..pictures import images
-from ..pictures.opening import errors_of_pillow, open_picture
 from ..records import recipe
 from ..settings.settings import Settings
 from .painter import Painter, Work
+from .uploads import read, small
 from .wishes import NOT_FROM_A_PAGE, as_json
 from .worker import Source
 
-__all__ = ["MOST_BYTES", "Busy", "Desk", "describe"]
+__all__ = ["MOST_PAINTINGS", "Busy", "Desk", "describe"]
 
-MOST_BYTES = 64_000_000  # of an upload
-MOST_PIXELS = 60_000_000
+MOST_PAINTINGS = 2  # blended
 _PHOTOS, _PHOTO_BYTES = 12, 256_000_000
 _OWN = 40  # paintings
 _WAITING = 12  # works that are not finished
@@ -58,7 +52,7 @@ class Photo:
         The file.
     width, height : int
     shown : bytes
-        A WebP for the page.
+        A picture for the page.
     sha256 : str
     recipe : dict or None
         Of a picture that this program has made.
@@ -116,12 +110,12 @@ class Desk:
             if one.sha256 == digest:
                 self.photos.move_to_end(one.id)
                 return one
-        picture = _read(data)
+        picture = read(data)
         width, height = images.Size.of(picture.rgb)
         made = None
         with suppress(ImageError):
             made = recipe.read(data)
-        shown = _webp(picture, _SCREEN, 88)
+        shown = small(picture, _SCREEN, 88)
         photo = Photo(secrets.token_hex(8), data, width, height, shown, digest, made)
         self.photos[photo.id] = photo
         while len(self.photos) > 1 and (
@@ -142,14 +136,21 @@ class Desk:
 
     def _recipe(self, made: Mapping[str, Any]) -> dict[str, Any] | None:
         """Settings, and the pictures that it was made from, as far as they are here."""
-        if recipe.command_of(made) != "stylize" or len(made["inputs"]["styles"]) != 1:
+        styles = made["inputs"].get("styles") or []
+        if recipe.command_of(made) != "stylize" or len(styles) > MOST_PAINTINGS:
             return None
-        content, (style,) = made["inputs"].get("content"), made["inputs"]["styles"]
+        content = made["inputs"].get("content")
         photo = next((one.id for one in self.photos.values() if one.sha256 == content), None)
-        painting = next((key for key in self.painting_keys() if self._digest(key) == style), None)
+        here = {self._digest(key): key for key in self.painting_keys()}
+        found = [here[one] for one in styles if one in here]
         settings = {**asdict(Settings()), **recipe.settings_of(made)}
         kept = {name: one for name, one in settings.items() if name not in NOT_FROM_A_PAGE}
-        return {"settings": as_json(kept), "photo": photo, "painting": painting}
+        all_here = len(found) == len(styles)
+        return {
+            "settings": as_json(kept),
+            "photo": photo,
+            "paintings": found if all_here else None,
+        }
 
     # --- Paintings ------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class Desk:
             return key
         if len(self._own()) >= _OWN:
             raise Busy(f"the wall has {_OWN} paintings of your own; take one down first")
-        self._thumbs[key] = _webp(_read(data), _THUMB, 82)
+        self._thumbs[key] = small(read(data), _THUMB, 82, "WEBP")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             atomic_write(self.folder / key, data)
@@ -200,7 +201,7 @@ class Desk:
     def thumb(self, key: str) -> bytes:
         """A small WebP of a painting; KeyError where there is none."""
         if key not in self._thumbs:
-            self._thumbs[key] = _webp(_read(self._painting(key)), _THUMB, 82)
+            self._thumbs[key] = small(read(self._painting(key)), _THUMB, 82, "WEBP")
         return self._thumbs[key]
 
     def _painting(self, key: str) -> bytes:
@@ -224,7 +225,7 @@ class Desk:
         kind: Literal["draft", "print", "plan"],
         *,
         photo: str,
-        painting: str,
+        paintings: Iterable[str],
         settings: Settings,
         tab: str = "",
         sizes: Iterable[int] = (),
@@ -239,7 +240,7 @@ class Desk:
             kind,
             tab,
             Source(photo, found.data),
-            Source(painting, self._painting(painting)),
+            tuple(Source(key, self._painting(key)) for key in paintings),
             settings,
             tuple(sizes),
         )
@@ -265,6 +266,13 @@ class Desk:
         with self._lock:
             one = self.works.pop(key)
         (self.prints if one.kind == "print" else self.drafts).stop(one)
+        self._changed()
+
+    def keep(self, key: str) -> None:
+        """A work is to end with what is painted so far; KeyError where there is none."""
+        with self._lock:
+            one = self.works[key]
+        (self.prints if one.kind == "print" else self.drafts).keep(one)
         self._changed()
 
     def _tidy(self) -> None:
@@ -293,7 +301,7 @@ def describe(one: Work) -> dict[str, Any]:
         "kind": one.kind,
         "tab": one.tab,
         "photo": one.photo.key,
-        "painting": one.painting.key,
+        "paintings": [painting.key for painting in one.paintings],
         "settings": as_json(asdict(one.settings)),
         "state": "stopped" if one.unwanted else one.state,
         "fraction": one.fraction,
@@ -301,37 +309,13 @@ def describe(one: Work) -> dict[str, Any]:
         "size": one.size,
         "version": one.version,
         "text": one.text,
+        "early": one.early,
     }
 
 
 def _is_own(name: str) -> bool:
     digest = name.removeprefix("own-")
     return name.startswith("own-") and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
-
-
-def _read(data: bytes) -> images.Picture:
-    """Of an upload; what would take too much memory is refused before it is decoded."""
-    if not data:
-        raise ImageError("the file is empty")
-    name = "this file"
-    with errors_of_pillow(name), open_picture(BytesIO(data), name) as image:
-        if image.width * image.height > MOST_PIXELS:
-            most = f"{MOST_PIXELS / 1e6:.0f} million pixels are the most"
-            raise ImageError(f"{name}: has {image.width}x{image.height} pixels; {most}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return images.load(data)
-
-
-def _webp(picture: images.Picture, longer: int, quality: int) -> bytes:
-    width, height = images.Size.of(picture.rgb)
-    size = images.fit(width, height, min(longer, max(width, height)))
-    channels = [images.eight_bits(images.resize(picture.rgb, *size))]
-    if picture.alpha is not None:
-        channels.append(images.eight_bits(images.resize(picture.alpha, *size)[..., None]))
-    buffer = BytesIO()
-    Image.fromarray(np.concatenate(channels, axis=2)).save(buffer, "WEBP", quality=quality)
-    return buffer.getvalue()
 
 
 def _bytes_of(one: Work) -> int:

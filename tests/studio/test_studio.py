@@ -74,7 +74,8 @@ def wait(client, key, states=("done", "failed", "stopped"), seconds=120):
 
 
 def begin(client, photo, kind="draft", settings=DRAFT, *, painting="venice", tab="a"):
-    asked = {"kind": kind, "photo": photo, "painting": painting, "settings": settings, "tab": tab}
+    asked = {"kind": kind, "photo": photo, "paintings": [painting], "tab": tab}
+    asked["settings"] = settings
     return client.post("/api/works", json=asked)
 
 
@@ -112,14 +113,14 @@ def test_its_settings_come_back(client, photo):
     done = wait(client, begin(client, photo, settings={**DRAFT, "strength": 70}).json()["id"])
     png = client.get(f"/api/works/{done['id']}/file.png").content
     back = client.post("/api/photos", content=png).json()["recipe"]
-    assert (back["painting"], back["photo"]) == ("venice", photo)
+    assert (back["paintings"], back["photo"]) == (["venice"], photo)
     assert back["settings"]["strength"] == 70
     again = settings_from(back["settings"])
     assert again == Settings(**{**SMALL, "strength": 70.0})
 
 
 def test_a_plan(client, photo):
-    asked = {"photo": photo, "painting": "venice", "settings": DRAFT, "sizes": [32, 64]}
+    asked = {"photo": photo, "paintings": ["venice"], "settings": DRAFT, "sizes": [32, 64]}
     plans = client.post("/api/plans", json=asked).json()
     assert [(one["size"], one["width"], one["height"]) for one in plans] == [
         (32, 32, 24),
@@ -137,6 +138,51 @@ def test_a_print_goes_on_beside_a_draft(client, photo, studio):
     assert client.delete(f"/api/works/{printed}").status_code == 204
     assert printed not in [one["id"] for one in client.get("/api/start").json()["works"]]
     assert wait(client, begin(client, photo, "print").json()["id"])["state"] == "done"
+
+
+def test_what_is_painted_so_far_is_kept(client, photo, data):
+    """As Ctrl-C does: the picture, and a recipe that says that it ended early."""
+    for kind in ("draft", "print"):
+        work = begin(client, photo, kind, LONG).json()["id"]
+        wait(client, work, states=("painting",))
+        assert client.post(f"/api/works/{work}/keep").status_code == 204
+        done = wait(client, work)
+        assert (done["state"], done["early"]) == ("done", True)
+        png = client.get(f"/api/works/{work}/file.png").content
+        assert Image.open(BytesIO(png)).size == (48, 36)
+        made = recipe.read(png)
+        assert made["stopped"] == "interrupted"
+        assert 1 <= made["scales"][-1]["iterations"] < LONG["iterations"]
+        assert client.post(f"/api/works/{work}/keep").status_code == 204
+        assert wait(client, work)["state"] == "done"
+    assert not wait(client, begin(client, photo).json()["id"])["early"]
+    assert client.post("/api/works/none/keep").status_code == 404
+
+
+def test_what_waits_has_nothing_to_keep(client, photo):
+    first = begin(client, photo, "print", LONG).json()["id"]
+    wait(client, first, states=("painting",))
+    second = begin(client, photo, "print").json()["id"]
+    assert client.post(f"/api/works/{second}/keep").status_code == 204
+    assert wait(client, second)["state"] == "stopped"
+    client.delete(f"/api/works/{first}")
+
+
+def test_two_paintings_blended(client, photo, data):
+    settings = {**DRAFT, "style_blend": [0.25, 0.75]}
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice", "harvest"]}
+    work = client.post("/api/works", json={**asked, "settings": settings}).json()
+    done = wait(client, work["id"])
+    assert (done["state"], done["paintings"]) == ("done", ["venice", "harvest"])
+    png = client.get(f"/api/works/{work['id']}/file.png").content
+    blend = Settings(**{**SMALL, "style_blend": (0.25, 0.75)})
+    expected = ms.stylize(data, ["venice", "harvest"], settings=blend)
+    np.testing.assert_array_equal(Image.open(BytesIO(png)), expected.image)
+    back = client.post("/api/photos", content=png).json()["recipe"]
+    assert (back["paintings"], back["photo"]) == (["venice", "harvest"], photo)
+    assert settings_from(back["settings"]).style_blend == (0.25, 0.75)
+    wrong = client.post("/api/works", json={**asked, "settings": {"style_blend": [1, 1, 1]}})
+    assert wait(client, wrong.json()["id"])["state"] == "failed"
 
 
 def test_pages_are_told(client, photo, studio):
@@ -236,7 +282,7 @@ def test_elsewhere(headers, client, photo):
     assert client.get("/api/start", headers=headers).status_code == 403
     assert client.get(f"/api/photos/{photo}", headers=headers).status_code == 403
     assert client.post("/api/photos", content=b"x", headers=headers).status_code == 403
-    asked = {"kind": "draft", "photo": photo, "painting": "venice", "settings": DRAFT}
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice"], "settings": DRAFT}
     assert client.post("/api/works", json=asked, headers=headers).status_code == 403
     assert client.get("/api/start").json() == known
 
@@ -361,8 +407,11 @@ def test_photographs_are_forgotten(tmp_path, monkeypatch):
     [
         ({"kind": "batch"}, 400),
         ({"photo": "../x"}, 404),
-        ({"painting": "../../etc/passwd"}, 404),
-        ({"painting": "own-../../../etc/passwd"}, 404),
+        ({"paintings": ["../../etc/passwd"]}, 404),
+        ({"paintings": ["own-../../../etc/passwd"]}, 404),
+        ({"paintings": []}, 400),
+        ({"paintings": ["venice"] * 3}, 400),
+        ({"paintings": "venice"}, 400),
         ({"settings": {"init": "/etc/passwd"}}, 400),
         ({"settings": {"init": ["noise"]}}, 400),
         ({"settings": {"checkpoint": "/tmp/x"}}, 400),
@@ -376,7 +425,7 @@ def test_photographs_are_forgotten(tmp_path, monkeypatch):
     ids=str,
 )
 def test_works_that_make_no_sense(changes, status, client, photo):
-    asked = {"kind": "draft", "photo": photo, "painting": "venice", "settings": DRAFT, "tab": "a"}
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice"], "settings": DRAFT}
     answer = client.post("/api/works", json={**asked, **changes})
     assert answer.status_code == status, answer.text
     if status == 201:  # only the network knows its layers
@@ -395,7 +444,7 @@ def test_an_error_of_ours_has_no_traceback(client, monkeypatch, capsys, data):
     def wrong(*_):
         raise RuntimeError("in a line\nand another")
 
-    monkeypatch.setattr(desks, "_read", wrong)
+    monkeypatch.setattr(desks, "read", wrong)
     answer = client.post("/api/photos", content=data + b"other")
     assert answer.status_code == 500
     assert answer.json() == {"error": "something unexpected went wrong; the terminal says more"}
