@@ -25,6 +25,8 @@ export const addWork = (value) => post("/api/works", value);
 export const plan = (value) => post("/api/plans", value);
 export const stop = (id) => ask(`/api/works/${id}`, { method: "DELETE" });
 
+export const keep = (id) => ask(`/api/works/${id}/keep`, { method: "POST" });
+
 export const photoAt = (id) => `/api/photos/${id}`;
 export const paintingAt = (id) => `/api/paintings/${id}`;
 export const pictureOf = (work) => `/api/works/${work.id}/picture?v=${work.version}`;
