@@ -84,7 +84,7 @@ class Desk:
         self.works: OrderedDict[str, Work] = OrderedDict()
         self._thumbs: dict[str, bytes] = {}
         self._lock = threading.RLock()  # of works
-        self.tabs: Counter[str] = Counter()  # that are open
+        self._tabs: Counter[str] = Counter()  # that are open
         self.drafts = Painter(self._works_changed, keep=True)
         self.prints = Painter(self._works_changed, nice=10)
 
@@ -100,6 +100,22 @@ class Desk:
 
     def _works_changed(self) -> None:
         self._changed()
+
+    # --- Pages ---
+
+    def opened(self, tab: str) -> None:
+        """A page looks at the desk."""
+        with self._lock:
+            self._tabs[tab] += 1
+
+    def left(self, tab: str) -> None:
+        """It does no longer; its draft goes on, unless another page waits for one."""
+        with self._lock:
+            self._tabs[tab] -= 1
+            self._tabs += Counter()  # those above 0
+            for one in list(self.works.values()):
+                if one.kind != "print" and one.state == "waiting" and self._tabs[one.tab]:
+                    self._stop_drafts(lambda other: not self._tabs[other.tab])
 
     # --- Photographs ----------------------------------------------------------------------------
 
@@ -124,6 +140,11 @@ class Desk:
         ):
             self.photos.popitem(last=False)
         return photo
+
+    def whole(self, key: str) -> bytes:
+        """A photograph with all its pixels, for the page; KeyError where there is none."""
+        picture = read(self.photos[key].data)
+        return small(picture, max(picture.rgb.shape), 92)
 
     def described(self, photo: Photo) -> dict[str, Any]:
         """A photograph as the page knows it."""
@@ -251,15 +272,21 @@ class Desk:
 
     def _place(self, one: Work) -> None:
         if one.kind != "print":
-            for other in list(self.works.values()):
-                gone = other.tab == one.tab or not self.tabs[other.tab]
-                if other.kind == one.kind and gone and not other.ended.is_set():
-                    self.stop(other.id)
+            self._stop_drafts(
+                lambda other: (
+                    (other.tab == one.tab and other.kind == one.kind) or not self._tabs[other.tab]
+                )
+            )
         self._tidy()
         if sum(not other.ended.is_set() for other in self.works.values()) >= _WAITING:
             raise Busy(f"{_WAITING} pictures are waiting; let one of them be finished first")
         self.works[one.id] = one
         (self.prints if one.kind == "print" else self.drafts).add(one)
+
+    def _stop_drafts(self, which: Callable[[Work], bool]) -> None:
+        for one in list(self.works.values()):
+            if one.kind != "print" and not one.ended.is_set() and which(one):
+                self.stop(one.id)
 
     def stop(self, key: str) -> None:
         """A work is no longer wanted; KeyError where there is none."""

@@ -103,7 +103,7 @@ class _Studio:
         woken.set()
         self._listeners.add(woken)
         tab = request.query_params.get("tab", "")[:64]
-        self.desk.tabs[tab] += 1
+        self.desk.opened(tab)
 
         async def told() -> AsyncIterator[str]:
             try:
@@ -118,7 +118,7 @@ class _Studio:
                     await asyncio.sleep(_BREATH)
             finally:
                 self._listeners.discard(woken)
-                self.desk.tabs[tab] -= 1
+                self.desk.left(tab)
 
         return StreamingResponse(told(), media_type="text/event-stream", headers=_FRESH)
 
@@ -132,6 +132,11 @@ class _Studio:
     async def photo(self, request: Request) -> Response:
         """A photograph as the page shows it."""
         return _picture(self.desk.photos[request.path_params["key"]].shown)
+
+    async def whole(self, request: Request) -> Response:
+        """A photograph with all its pixels."""
+        async with self._reading:
+            return _picture(await asyncio.to_thread(self.desk.whole, request.path_params["key"]))
 
     async def add_painting(self, request: Request) -> Response:
         """An own painting, as the body of the request."""
@@ -283,6 +288,7 @@ def application(folder: Path, port: int, token: str | None = None, *, debug: boo
         route("/api/events", studio.events),
         route("/api/photos", studio.add_photo, "POST"),
         route("/api/photos/{key}", studio.photo),
+        route("/api/photos/{key}/whole", studio.whole),
         route("/api/paintings", studio.add_painting, "POST"),
         route("/api/paintings/{key}", studio.painting),
         route("/api/paintings/{key}", studio.remove_painting, "DELETE"),

@@ -199,7 +199,7 @@ def test_pages_are_told(client, photo, studio):
         answer = await studio.events(Request)
         stream = aiter(answer.body_iterator)
         word = await anext(stream)
-        assert studio.desk.tabs["a"] == 1
+        assert studio.desk._tabs["a"] == 1
         await stream.aclose()
         return answer.media_type, word
 
@@ -207,7 +207,7 @@ def test_pages_are_told(client, photo, studio):
     media, word = asyncio.run(first())
     assert media == "text/event-stream"
     assert work in [one["id"] for one in json.loads(word.removeprefix("data: "))]
-    assert (studio.desk.tabs["a"], len(studio._listeners)) == (0, 0)
+    assert (studio.desk._tabs["a"], len(studio._listeners)) == (0, 0)
     wait(client, work)
 
 
@@ -495,15 +495,33 @@ def test_a_queue_has_an_end(client, photo):
 
 
 def test_drafts_of_two_pages(client, photo, studio):
-    """One waits for the other; that of a page that is closed is no longer wanted."""
-    studio.desk.tabs["a"] = studio.desk.tabs["b"] = 1
+    """One waits for the other; that of a page that is closed goes on while no other waits."""
+    studio.desk.opened("a")
+    studio.desk.opened("b")
     first = begin(client, photo, settings=LONG, tab="a").json()["id"]
     wait(client, first, states=("painting",))
     second = begin(client, photo, tab="b").json()["id"]
     assert wait(client, second, states=("waiting",))
-    studio.desk.tabs["a"] = 0
-    assert wait(client, begin(client, photo, tab="b").json()["id"])["state"] == "done"
-    studio.desk.tabs.clear()
+    studio.desk.left("a")
+    assert wait(client, second)["state"] == "done"
+    first = begin(client, photo, settings=LONG, tab="b").json()["id"]
+    wait(client, first, states=("painting",))
+    studio.desk.left("b")
+    assert wait(client, first, states=("painting",))
+    assert wait(client, begin(client, photo, tab="c").json()["id"])["state"] == "done"
+    assert first not in studio.desk.works
+    assert not studio.desk._tabs
+
+
+def test_a_photograph_with_all_its_pixels(client):
+    """For a look at it from near; shown at first with fewer."""
+    large = np.random.default_rng(2).integers(0, 256, (20, 2000), np.uint8)
+    key = client.post("/api/photos", content=file_of(large)).json()["id"]
+    shown = Image.open(BytesIO(client.get(f"/api/photos/{key}").content))
+    whole = Image.open(BytesIO(client.get(f"/api/photos/{key}/whole").content))
+    assert (shown.width, whole.size) == (1600, (2000, 20))
+    assert np.abs(np.asarray(whole.convert("L"), float) - large).mean() < 5
+    assert client.get("/api/photos/none/whole").status_code == 404
 
 
 def test_results_are_forgotten(client, photo, studio, monkeypatch):

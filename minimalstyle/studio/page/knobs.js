@@ -53,7 +53,7 @@ export function makeKnobs(root, settings, changed) {
     const id = `knob-${setting.name}`, row = document.createElement("div");
     row.className = "knob";
     const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: setting.name.replaceAll("_", " ") });
-    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help.replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting) });
+    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help.replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting).replaceAll("INIT", "init") });
     field.id = id;
     field.setAttribute("aria-describedby", help.id);
     field.addEventListener("change", () => {

@@ -34,7 +34,7 @@ let toastTimer = null;
 
 function say(text, action) {
   const toast = $("toast"), button = toast.querySelector("button");
-  toast.querySelector("p").textContent = text;
+  requestAnimationFrame(() => (toast.querySelector("p").textContent = text)); // once it is seen it is read aloud
   button.hidden = !action;
   if (action) {
     button.textContent = action.text;
@@ -88,13 +88,15 @@ const usePhoto = trying(async (file) => {
 
 async function setPhoto(photo, name) {
   Object.assign(state, { photo, name, work: null });
-  await hangUp(api.photoAt(photo.id), photo.width, photo.height, words.before);
+  await hang(photo);
   $("other").hidden = $("controls").hidden = false;
   document.body.classList.add("hung");
   if (state.paintings.length) begin(0);
   else status(words.pick);
   keep();
 }
+
+const hang = (photo) => hangUp(api.photoAt(photo.id), api.wholePhotoAt(photo.id), photo, words.before);
 
 // A picture that was made here: its settings come back.
 async function useRecipe(made, name) {
@@ -255,7 +257,7 @@ async function look(work) {
   const photo = known.photos.find((one) => one.id === work.photo) ?? (await api.start()).photos.find((one) => one.id === work.photo);
   if (photo) {
     state.photo = photo;
-    await hangUp(api.photoAt(photo.id), photo.width, photo.height, words.before);
+    await hang(photo);
   }
   Object.assign(state, { work, paintings: work.paintings, settings: changes(work.settings) });
   blending(work.paintings.length > 1);

@@ -89,7 +89,7 @@ function job(work, titles, actions) {
       found.unshift(keep);
     }
     if (now.state === "done") {
-      for (const kind of ["png", "jpg", "tif"]) found.unshift(element("a", { href: api.fileOf(now, kind), download: actions.nameOf(now, kind) }, words[kind]));
+      for (const kind of ["tif", "jpg", "png"]) found.unshift(element("a", { href: api.fileOf(now, kind), download: actions.nameOf(now, kind) }, words[kind]));
       const look = element("button", { type: "button", className: "quiet" }, words.show);
       look.onclick = () => actions.show(now);
       found.unshift(look);
