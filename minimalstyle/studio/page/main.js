@@ -91,6 +91,7 @@ async function setPhoto(photo, name) {
   await hang(photo);
   $("other").hidden = $("controls").hidden = false;
   document.body.classList.add("hung");
+  scrollTo(0, 0); // on a telephone the wall is now below the picture
   if (state.paintings.length) begin(0);
   else status(words.pick);
   keep();
