@@ -151,6 +151,7 @@ def test_full_quality_is_cancelled_or_kept(opened, small):
         page.locator("#sizes button:enabled").click()
     jobs = page.locator("#jobs li")
     expect(jobs).to_have_count(2)
+    expect(jobs.locator("progress:visible")).to_have_count(1)
     waiting = jobs.filter(has_text="Waiting for its turn")
     waiting.get_by_role("button", name="Cancel").click()
     expect(jobs).to_have_count(1)
