@@ -557,13 +557,13 @@ def is_there(process):
 
 
 @contextmanager
-def command(tmp_path):
+def command(tmp_path, *words):
     """The command in a process of its own: that, and its address."""
     (tmp_path / "temporary").mkdir()
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "minimalstyle", "studio", "--no-browser"),
-            *("--paintings", str(tmp_path / "paintings")),
+            *("--paintings", str(tmp_path / "paintings"), *words),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -617,6 +617,22 @@ def test_a_client_that_goes_away(tmp_path, data):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert process.stderr.read() == ""
+
+
+def test_for_others(tmp_path, data):
+    """The printed address has the token, and can be opened elsewhere."""
+    with command(tmp_path, "--host", "0.0.0.0") as (process, address):
+        page, token = address.split("/?token=")
+        assert len(token) >= 32
+        with httpx2.Client(base_url=page, headers={"origin": page}, timeout=60) as asking:
+            assert asking.get("/").status_code == 403
+            assert asking.post("/api/photos", content=data).status_code == 403
+            assert asking.get(address, follow_redirects=True).status_code == 200
+            assert asking.post("/api/photos", content=data).status_code == 201
+            evil = {"origin": "http://evil.example"}
+            assert asking.post("/api/photos", content=data, headers=evil).status_code == 403
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
 
 
 def test_a_port_that_is_taken(capsys):
