@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import warnings
 from io import BytesIO
@@ -20,6 +21,7 @@ __all__ = ["MOST_BYTES", "Refused", "body", "read", "small", "wish"]
 MOST_BYTES = 64_000_000  # of a file
 MOST_PIXELS = 60_000_000
 _MOST_JSON = 100_000  # bytes
+_STALLED = 20.0  # seconds without a byte, after which whoever sends is taken to be gone
 
 
 class Refused(Exception):
@@ -31,13 +33,19 @@ class Refused(Exception):
 
 
 async def body(request: Request, most: int) -> bytes:
-    """The body of a request, which is no longer than `most`; Refused where it is."""
+    """The body of a request; Refused where it is longer than `most`, or its sender is gone."""
     words = f"the file is larger than {most / 1e6:.0f} MB, the most that is taken"
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > most:
         raise Refused(413, words)
-    parts, got = [], 0
-    async for part in request.stream():
+    parts, got, stream = [], 0, request.stream()
+    while True:
+        try:
+            part = await asyncio.wait_for(anext(stream, None), _STALLED)
+        except TimeoutError:
+            raise Refused(408, "the upload took too long") from None
+        if part is None:
+            break
         got += len(part)
         if got > most:
             raise Refused(413, words)

@@ -26,7 +26,7 @@ from minimalstyle.records import recipe
 from minimalstyle.settings.settings import Settings
 from minimalstyle.studio import desk as desks
 from minimalstyle.studio import painter as painters
-from minimalstyle.studio import server
+from minimalstyle.studio import server, uploads
 from minimalstyle.studio.desk import Busy, Desk
 from minimalstyle.studio.wishes import settings_from
 
@@ -389,6 +389,23 @@ def test_a_file_that_is_too_large(client, monkeypatch):
     parts = client.post("/api/photos", content=iter([bytes(600), bytes(600)]))
     assert (whole.status_code, whole.json()) == (413, said)
     assert (parts.status_code, parts.json()) == (413, said)
+
+
+def test_an_upload_that_stalls(monkeypatch):
+    """A telephone out of reach does not say that it is gone, and others wait for their turn."""
+
+    class Request:
+        headers = {}  # noqa: RUF012
+
+        @staticmethod
+        async def stream():
+            yield b"part"
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(uploads, "_STALLED", 0.05)
+    with pytest.raises(uploads.Refused, match=r"^the upload took too long$") as caught:
+        asyncio.run(uploads.body(Request, 1000))
+    assert caught.value.status == 408
 
 
 def test_photographs_are_forgotten(tmp_path, monkeypatch):
