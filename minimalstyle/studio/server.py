@@ -101,11 +101,11 @@ class _Studio:
             raise Refused(503, "too many pages are open")
         woken = asyncio.Event()
         woken.set()
-        self._listeners.add(woken)
         tab = request.query_params.get("tab", "")[:64]
-        self.desk.opened(tab)
 
         async def told() -> AsyncIterator[str]:
+            self._listeners.add(woken)  # here: one that is gone at once never begins
+            self.desk.opened(tab)
             try:
                 while not await request.is_disconnected():
                     try:
