@@ -117,15 +117,19 @@ class Inputs:
             for alpha, style in zip(self.alphas, styles, strict=True)
         ]
         content = images.resize(self.content, *size)
-        return AtSize(content, styles, alphas, parts, self.start_at(size))
+        start = content.copy() if self.start is self.content else images.resize(self.start, *size)
+        return AtSize(content, styles, alphas, parts, self._simpler(start))
 
     def start_at(self, size: Size) -> Float32:
-        """The start; where style is to be painted on the content, a little simpler.
+        """The start; where style is to be painted on the content, a little simpler."""
+        return self._simpler(images.resize(self.start, *size))
+
+    def _simpler(self, image: Float32) -> Float32:
+        """A start without the finest detail, where style is to be painted on the content.
 
         A style loss hardly changes the finest detail of a photograph, its speckle and leaves.
         Without it, by a median of 3x3 pixels, there are strokes in its place.
         """
-        image = images.resize(self.start, *size)
         if not paints_content(self.settings):
             return image
         from scipy.ndimage import median_filter
