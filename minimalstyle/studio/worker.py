@@ -1,12 +1,14 @@
 """The process that paints: takes tasks from a pipe, and tells how far it is.
 
-It ends when the other end of its pipe is gone, so no server leaves one behind.
+It ends with the server, however that ended, so none is left behind.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._types import Float32
@@ -95,6 +97,7 @@ def work(pipe: Connection, nice: int, warm: bool) -> None:
         Load and compile everything before the first task.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
     with suppress(OSError, AttributeError):
         os.nice(nice)
     worker = _Worker(pipe)
@@ -105,6 +108,14 @@ def work(pipe: Connection, nice: int, warm: bool) -> None:
             task = pipe.recv()
             if isinstance(task, Task):  # else it was done before the word to stop came
                 pipe.send(worker.answer(task))
+
+
+def _end_with_the_server() -> None:
+    """Whatever the process does, while it compiles, too, and however the server ended."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        wait([server.sentinel])
+        os._exit(1)
 
 
 class _Worker:
