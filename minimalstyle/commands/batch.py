@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help=text)
     text = "the photographs are frames in their order: each begins with the picture before"
     add("--film", action="store_true", help=text)
-    text = "pictures at once, by processes that share the cores (default: 1)"
+    text = "pictures at once, by Dask processes that share the cores (default: 1)"
     add("--workers", type=_count, default=1, metavar="N", help=text)
     text = "a Dask scheduler, whose workers paint, such as tcp://host:8786"
     add("--scheduler", metavar="ADDRESS", help=text)
