@@ -182,7 +182,8 @@ class Cluster(Crew):
                 future.add_done_callback(lambda _: arrived.set())
             if not at_work:
                 return
-            for future in [future for future in at_work if future.done()]:
+            done = [future for future in at_work if future.done()]
+            for future in done:
                 number, job = at_work.pop(future)
                 self._fractions.pop(number, None)
                 yield self._outcome(future, number, job)
@@ -191,7 +192,7 @@ class Cluster(Crew):
             if "stop" in said:
                 self._client.cancel(list(at_work), force=True)
                 return
-            if len(at_work) == self._ahead * self.workers or not at_work:
+            if not done:
                 arrived.wait(_EVERY)
 
     def _submitted(self, number: int, job: Job) -> Any:
