@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         here = Path(name)
         photos = photographs(here, a.pictures)
-        loop(photos[:1], min(a.sizes), here)  # compiles the kernels, if need be
+        timed([[sys.executable, "-m", "minimalstyle", "--compile"]])
         for size in a.sizes:
             ways: list[int] = [*([] if a.no_loop else [0]), *a.processes]
             found: dict[int, list[dict[str, float]]] = {way: [] for way in ways}

@@ -5,7 +5,6 @@ https://distributed.dask.org
 
 import asyncio
 import os
-import platform
 import signal
 import socket
 import threading
@@ -16,33 +15,25 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
-from .. import __version__
-from ..engine.cache import any_kept
 from ..errors import ImageError, MinimalstyleError, StoppedError, UsageError
 from ..files import one_line, reason
 from ..machine import available_cores
-from ..network.onnx_io import load_vgg
 from ..painting.job import Job
-from ..painting.plan import available
 from ..records.style import is_style
 from ..records.style import read as read_style
-from ..settings.settings import Settings
-from .painter import Outcome, Painter
+from .painter import Outcome
 from .run import Crew, Shown
+from .worker import facts, paint, paint_small
 
 __all__ = ["Cluster"]
 
 _PATIENCE = 10  # seconds in which a scheduler must answer
 _START = 120  # seconds that processes of this machine may take to begin
-_EVERY = 0.5  # seconds between two looks at what is wanted here, or tellings of how far one is
-_ONE_AT_A_TIME = threading.Lock()  # whatever number of threads a worker has for its tasks
+_EVERY = 0.5  # seconds between two looks at what is wanted here
 
 
 class Cluster(Crew):
@@ -125,7 +116,7 @@ class Cluster(Crew):
         path = None if weights is None else os.path.abspath(weights)
         try:
             self._client.wait_for_workers(least, timeout=_START if self._own else _PATIENCE)
-            there: dict[str, Any] = self._client.run(_facts, path)
+            there: dict[str, Any] = self._client.run(facts, path)
         except MinimalstyleError:
             raise
         except (TimeoutError, self._distributed.TimeoutError):
@@ -133,32 +124,32 @@ class Cluster(Crew):
         except Exception as error:  # what a worker without this package says
             what = one_line(f"{type(error).__name__}: {error}")
             raise UsageError(f"{address}: a worker cannot paint: {what}") from error
-        here = _facts(weights)
-        for worker, facts in there.items():
+        here = facts(weights)
+        for worker, found in there.items():
             for name in ("version", "weights"):
-                if facts[name] != here[name]:
-                    what = f"has {name} {facts[name][:16]}, this is {here[name][:16]}"
+                if found[name] != here[name]:
+                    what = f"has {name} {found[name][:16]}, this is {here[name][:16]}"
                     raise UsageError(f"{address}: worker {worker} {what}")
-        kinds = {facts["processor"] for facts in there.values()} | {here["processor"]}
+        kinds = {one["processor"] for one in there.values()} | {here["processor"]}
         if len(kinds) > 1:
             several = ", ".join(sorted(kinds))
             self._note(f"several kinds of processor, whose pictures may differ a little: {several}")
         self._note(f"{len(there)} workers; dashboard: {self._client.dashboard_link}")
-        together = Counter(facts["host"] for facts in there.values())
+        together = Counter(one["host"] for one in there.values())
         rooms = [
-            facts["memory"] // together[facts["host"]]
-            for facts in there.values()
-            if facts["memory"] is not None
+            one["memory"] // together[one["host"]]
+            for one in there.values()
+            if one["memory"] is not None
         ]
         self._room = min(rooms, default=None)
-        self._compile({facts["host"]: one for one, facts in there.items() if not facts["kernels"]})
+        self._compile({one["host"]: name for name, one in there.items() if not one["kernels"]})
         return len(there)
 
     def _compile(self, cold: dict[str, str]) -> None:
         """Let one worker of each machine compile the kernels, which the others then load."""
         if cold:
             self._note("compiling kernels, first use on this machine (about 15 seconds)")
-            self._client.run(_paint_small, workers=list(cold.values()))
+            self._client.run(paint_small, workers=list(cold.values()))
 
     def __exit__(self, *_: object) -> None:
         with suppress(OSError, TimeoutError):  # a scheduler that is lost
@@ -191,7 +182,8 @@ class Cluster(Crew):
                 future.add_done_callback(lambda _: arrived.set())
             if not at_work:
                 return
-            for future in [future for future in at_work if future.done()]:
+            done = [future for future in at_work if future.done()]
+            for future in done:
                 number, job = at_work.pop(future)
                 self._fractions.pop(number, None)
                 yield self._outcome(future, number, job)
@@ -200,7 +192,7 @@ class Cluster(Crew):
             if "stop" in said:
                 self._client.cancel(list(at_work), force=True)
                 return
-            if len(at_work) == self._ahead * self.workers or not at_work:
+            if not done:
                 arrived.wait(_EVERY)
 
     def _submitted(self, number: int, job: Job) -> Any:
@@ -212,7 +204,7 @@ class Cluster(Crew):
             with warnings.catch_warnings():  # that a job is large, which is known
                 warnings.simplefilter("ignore", UserWarning)
                 return self._client.submit(
-                    _paint, number, sent, self._threads, self._room, self._topic, pure=False
+                    paint, number, sent, self._threads, self._room, self._topic, pure=False
                 )
         except Exception as error:  # what cannot be pickled says so in many ways
             what = f"a job for another process is to be pickled: {error}"
@@ -231,9 +223,12 @@ class Cluster(Crew):
 
 def _processes(workers: int) -> Any:
     """A cluster of this machine."""
+    import dask
     import distributed
 
-    with _no_interrupt():
+    # Of small pictures, its profiler would take a seventh of the time.
+    quiet = dask.config.set({"distributed.worker.profile.enabled": False})
+    with quiet, _no_interrupt():
         return distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,  # Dask's own: it gives a worker one picture at a time
@@ -337,54 +332,3 @@ def _with_pictures(job: Job) -> Job:
         content_masks=tuple(map(sent, job.content_masks)),
         style_masks=tuple(map(sent, job.style_masks)),
     )
-
-
-# --- On a worker --------------------------------------------------------------------------------
-
-
-@cache
-def _painter(threads: int) -> Painter:
-    return Painter(threads)
-
-
-def _paint(number: int, job: Job, threads: int | None, room: int | None, topic: str) -> Outcome:
-    from distributed import get_worker
-
-    worker = get_worker()
-    key, told = worker.get_current_task(), 0.0
-
-    def callback(event: Any) -> str | None:
-        nonlocal told
-        if event.seconds - told > _EVERY:
-            told = event.seconds
-            worker.log_event(topic, (number, float(event.fraction)))
-        task = worker.state.tasks.get(key)
-        return None if task is not None and task.state == "executing" else "stop"  # nobody waits
-
-    with _ONE_AT_A_TIME:
-        painter = _painter(threads or worker.state.nthreads)
-        painter.room, painter.note = room, lambda text: worker.log_event(topic, text)
-        outcome = painter.attempt(number, job, callback)
-    light = replace(job, content=None, styles=(), content_masks=(), style_masks=())
-    return replace(outcome, job=light)  # whoever sent the job has it
-
-
-def _paint_small() -> None:
-    """Everything that is to be compiled once."""
-    gradient = np.linspace(0, 1, 64 * 64 * 3).reshape(64, 64, 3)
-    job = Job(content=gradient, styles=(gradient[::-1],), settings=Settings(size=64, iterations=2))
-    Painter(1).attempt(0, job)
-
-
-def _facts(weights: Any) -> dict[str, Any]:
-    """What must be equal, what should be, and what else is to be known of a worker."""
-    import llvmlite.binding
-
-    return {
-        "version": __version__,
-        "weights": load_vgg(weights).sha256,
-        "processor": f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}",
-        "host": socket.gethostname(),
-        "memory": available(),
-        "kernels": any_kept(),
-    }

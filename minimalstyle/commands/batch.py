@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help=text)
     text = "the photographs are frames in their order: each begins with the picture before"
     add("--film", action="store_true", help=text)
-    text = "pictures at once, by processes that share the cores (default: 1)"
+    text = "pictures at once, by Dask processes that share the cores (default: 1)"
     add("--workers", type=_count, default=1, metavar="N", help=text)
     text = "a Dask scheduler, whose workers paint, such as tcp://host:8786"
     add("--scheduler", metavar="ADDRESS", help=text)
@@ -154,8 +154,16 @@ def _orders(args: argparse.Namespace) -> list[Order]:
                 raise UsageError(f"--watch: {one} is no folder")
         return []  # they come when they are whole
     contents = walk(args.photos, without=args.output)
-    styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
-    return orders(contents, styles, settings, pairs=args.pairs)
+    return orders(contents, _styles(args), settings, pairs=args.pairs)
+
+
+def _styles(args: argparse.Namespace) -> list[Path]:
+    """Files, those in folders, and paintings of the gallery by their names."""
+    from .. import gallery
+    from ..batch.tasks import walk
+
+    given = map(gallery.source, args.styles)
+    return [path for path, _ in walk(given, without=args.output, also=[".style"])]
 
 
 def _listed(args: argparse.Namespace) -> list[Order]:
@@ -243,12 +251,12 @@ def _at_once(args: argparse.Namespace, todo: list[Task]) -> int:
 
 def _watch(args: argparse.Namespace) -> Callable[[], list[Task]]:
     """What gives the tasks that have come since the last call."""
-    from ..batch.tasks import orders, walk
+    from ..batch.tasks import orders
     from ..batch.watch import Watch
 
     watch = Watch(args.photos, without=args.output)
     settings = _settings(args, {})
-    styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
+    styles = _styles(args)
 
     def found() -> list[Task]:
         return _tasks(args, orders(watch.new(), styles, settings))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import distributed
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.batch import cluster
+from minimalstyle.batch import worker
 from minimalstyle.commands.paint import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
@@ -127,7 +128,7 @@ def test_few_jobs_are_with_the_scheduler(here, dask, workers):
 
 
 def test_another_version_is_refused(here, dask, workers, monkeypatch, capsys):
-    monkeypatch.setattr(cluster, "__version__", "9.9")
+    monkeypatch.setattr(worker, "__version__", "9.9")
     assert batch("-o", "out", "--scheduler", dask[0]) == 2
     err = capsys.readouterr().err
     assert f"has version {ms.__version__}, this is 9.9" in err
@@ -153,8 +154,9 @@ def test_what_is_no_scheduler(here, capsys, answer):
 
     class Other(socketserver.BaseRequestHandler):
         def handle(self):
-            self.request.sendall(answer)
-            self.request.recv(1000)
+            with suppress(OSError):
+                self.request.sendall(answer)
+                self.request.recv(1000)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.serve_forever).start()

@@ -13,7 +13,7 @@ from numba.core import event
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.batch import cluster
+from minimalstyle.batch import worker
 from minimalstyle.batch.cluster import Cluster
 from minimalstyle.batch.painter import Painter
 from minimalstyle.commands.paint import main
@@ -141,7 +141,7 @@ def test_memory_is_counted_together(here, monkeypatch, capsys):
 def compilations():
     """How many kernels a worker compiles that paints now."""
     with event.install_recorder("numba:compile") as recorder:
-        cluster._paint_small()
+        worker.paint_small()
     return len(recorder.buffer)
 
 
