@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import gallery
 from ..errors import MinimalstyleError, UsageError
 from ..settings.choose import choose
 from ..settings.setting import option
@@ -146,7 +145,6 @@ def _orders(args: argparse.Namespace) -> list[Order]:
         return _listed(args)
     if not args.photos or not args.styles:
         raise UsageError("give photographs and --styles, or a --list; see --help")
-    args.styles = [gallery.source(one) for one in args.styles]
     settings = _settings(args, {})
     if args.watch:
         for one in args.photos:
