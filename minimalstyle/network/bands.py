@@ -298,7 +298,7 @@ class Bands:
 
 _FIRST = 0.3  # of the time of an evaluation: the first pass
 # Times the time of an evaluation in one piece: both passes, and features of the content.
-_TWICE, _AGAIN = 1.3, 0.3
+_TWICE, _AGAIN = 1.25, 0.35
 
 
 class _Sum:

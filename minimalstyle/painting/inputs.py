@@ -14,6 +14,7 @@ from ..network.evaluation import Moments
 from ..pictures import color, images
 from ..pictures.frames import without_frame
 from ..pictures.images import Picture, Size
+from ..pictures.limits import lifted
 from ..pictures.noise import noise
 from ..records.style import is_style
 from ..records.style import read as read_style
@@ -141,15 +142,16 @@ def open_pictures(job: Job) -> Opened:
     """Read the pictures of a job."""
     start = job.settings.start_picture
     needs_start = start is not None and job.settings.init_blend > 0
-    styles = [open_style(gallery.source(one)) for one in job.styles]
-    return Opened(
-        None if job.content is None else _load(job.content),
-        [picture for picture, _ in styles],
-        [images.load_mask(one) for one in job.content_masks],
-        [images.load_mask(one) for one in job.style_masks],
-        images.load(start) if needs_start and start is not None else None,
-        {key: found for _, moments in styles for key, found in moments.items()},
-    )
+    with lifted(job.settings.max_pixels):
+        styles = [open_style(gallery.source(one)) for one in job.styles]
+        return Opened(
+            None if job.content is None else _load(job.content),
+            [picture for picture, _ in styles],
+            [images.load_mask(one) for one in job.content_masks],
+            [images.load_mask(one) for one in job.style_masks],
+            images.load(start) if needs_start and start is not None else None,
+            {key: found for _, moments in styles for key, found in moments.items()},
+        )
 
 
 def open_style(

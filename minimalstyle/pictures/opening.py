@@ -57,7 +57,7 @@ quiet_pillow = Shared(_without_its_warnings)
 @contextmanager
 def errors_of_pillow(name: str) -> Iterator[None]:
     """Say Pillow's errors in one line and keep its warnings to ourselves."""
-    most = f"{limits.MAX_PIXELS:,} pixels, the limit; make it smaller first"
+    most = f"{limits.max_pixels():,} pixels, the limit; make it smaller, or lift it: --max-pixels"
     try:
         with quiet_pillow:
             yield

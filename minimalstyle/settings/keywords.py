@@ -118,3 +118,8 @@ class SettingsDict(TypedDict, total=False):
     """Memory to use at most, in bytes. A picture that would need more is computed in bands, with
     the same result but for rounding. None for nine tenths of what is free.
     """
+
+    max_pixels: int | None
+    """Pixels, at most, of a picture that is read: more are refused before they are decoded. Each
+    takes 12 bytes of memory. None for 178 million.
+    """

@@ -337,6 +337,20 @@ class Settings:
         ),
     ] = None
 
+    max_pixels: Annotated[
+        int | None,
+        Setting(
+            "run",
+            "of a picture that is read, at most",
+            "Pixels, at most, of a picture that is read: more are refused before they are decoded. "
+            "Each takes 12 bytes of memory. None for 178 million.",
+            (10**6, 10**11),
+            metavar="N",
+            shown="178 million",
+            machine=True,
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         for one in fields(self):
             object.__setattr__(self, one.name, plain(getattr(self, one.name)))

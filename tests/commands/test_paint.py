@@ -1,6 +1,7 @@
 """The command line with a method that only pretends; the true one is tested end to end."""
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ from minimalstyle.errors import (
 from minimalstyle.painting import method
 from minimalstyle.painting.events import Iterate
 from minimalstyle.painting.result import Result
+from minimalstyle.pictures import limits
 from minimalstyle.records import checkpoint
 from minimalstyle.settings.settings import PRESETS, Settings
 
@@ -669,3 +671,40 @@ def test_a_memory_that_is_too_small(fake, capsys):
     assert run("castle.jpg starry-night.png --memory 100M") == 2
     assert re.search(r"--memory is too little .* \d+M works", capsys.readouterr().err)
     assert not fake.calls
+
+
+def test_the_option_that_lifts_the_limit_of_pixels(fake, capsys, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_PIXELS", 30 * 20 - 1)
+    assert run("castle.jpg starry-night.png") != 0
+    said = capsys.readouterr().err
+    assert "has more than 599 pixels, the limit" in said
+    (option,) = re.findall("--max-[a-z]+", said)
+    assert run(f"castle.jpg starry-night.png {option} 1000000") == 0
+    assert len(fake.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "name"),
+    [
+        ("", 4_000_000, ""),
+        ("", 2_000_000, "a.png"),
+        ("--bits 16", 4_000_000, "a.png"),
+        ("--checkpoint a.npz", 10_000_000, "a.png"),
+    ],
+)
+def test_a_disk_too_small_is_found_before_the_work(words, left, name, fake, capsys, monkeypatch):  # noqa: PLR0917
+    """A picture of 1200 x 800 takes 2.9 MB, 5.8 with 16 bits, and a checkpoint far more."""
+
+    def reserve(file, begin, size):
+        if size > left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", reserve, raising=False)
+    done = run(f"castle.jpg starry-night.png --size 1200 --enlarge -o a.png {words}")
+    said = capsys.readouterr().err
+    if name:
+        assert done == OutputError.exit_code
+        assert f"error: {name}: cannot be written: No space left on device" in said
+    else:
+        assert done == 0
+    assert len(fake.calls) == (0 if name else 1)

@@ -587,6 +587,19 @@ def test_limit_is_our_own(tmp_path, rgb, monkeypatch):
     assert images.load(path).rgb.shape == (24, 40, 3)
 
 
+def test_a_limit_that_is_lifted(tmp_path, rgb, monkeypatch):
+    """Ours and Pillow's, for a while."""
+    path = write(tmp_path / "a.png", rgb)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 40 * 24 - 1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40 * 24 // 2 - 1)
+    with limits.lifted(40 * 24):
+        assert images.load(path).rgb.shape == (24, 40, 3)
+    assert "more than 959 pixels, the limit; make it smaller, or lift it: --max-p" in refused(path)
+    with limits.lifted(40 * 24 - 1):
+        assert "more than 959 pixels" in refused(path)
+    assert Image.MAX_IMAGE_PIXELS == 40 * 24 // 2 - 1
+
+
 def test_declared_size_is_not_allocated(tmp_path, rgb):
     """12000 x 12000 pixels in a header over nothing: refused at once, in little memory."""
     huge = struct.pack(">HH", 12000, 12000)
