@@ -37,7 +37,8 @@ class Plan:
     memory : int
         Bytes.
     available : int or None
-        Bytes that this process can have, with those that it has already; None when unknown.
+        Bytes that this process can have, with those that it has already, and not more than the
+        setting `memory`; None when unknown.
     seconds : float
     bands : tuple of int
         In which the picture is computed at each scale; 1 for in one piece.
@@ -79,7 +80,8 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
         work=[one.work for one in made],
     )
     bands = tuple(one.number if isinstance(one, Bands) else 1 for one in made)
-    return Plan(tuple(sizes), counts, memory_of(run), available(), seconds, bands)
+    bounds = [one for one in (available(), run.settings.memory) if one is not None]
+    return Plan(tuple(sizes), counts, memory_of(run), min(bounds, default=None), seconds, bands)
 
 
 def _evaluations(run: Prepared) -> list[Whole | Bands]:

@@ -73,11 +73,13 @@ def test_a_bound_that_is_too_small_names_the_least(
     run = prepare(ms.Job(content=picture, styles=(picture,), settings=settings), network=network)
     with pytest.raises(ms.UsageError, match=r"memory is too little .* (\d+M|[\d.]+G) works") as no:
         plan.check_memory(run)
+    assert not plan.make(run, PACE).fits
     (word,) = re.findall(r"(\d+M|[\d.]+G) works", str(no.value))
     plan.check_memory(run.changed(memory=bytes_of(word)))
     with pytest.raises(ms.UsageError):
         plan.check_memory(run.changed(memory=bytes_of(word) - 10**8))
     made = plan.make(run.changed(memory=bytes_of(word)), PACE)
+    assert made.fits
     assert made.bands[0] == 1 < made.bands[-1]
     assert f"iterations, in {made.bands[-1]} bands" in plan.describe(made)
     unbounded = plan.make(run.changed(memory=10**12), PACE)
