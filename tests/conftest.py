@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 from minimalstyle.gradcheck import cases
+from minimalstyle.network.border import pad
 from minimalstyle.network.layers import VGG, Conv, Layer, Pool
 from minimalstyle.network.network import Network, load_network
 from minimalstyle.painting.inputs import AtSize
 from minimalstyle.painting.method import objective_at
 from minimalstyle.painting.schedule import scales
 from minimalstyle.pictures.images import Size
-from minimalstyle.settings.settings import Settings
+from minimalstyle.settings.settings import Border, Settings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -81,16 +82,19 @@ def pooled_vgg() -> Callable[..., VGG]:
 
 @pytest.fixture
 def clear_image() -> Callable[..., npt.NDArray[np.float64]]:
-    """`clear_image(vgg, height, width)` -> (height, width, 3) float64 in [0, 1].
+    """`clear_image(vgg, height, width, border="zero")` -> (height, width, 3) float64 in [0, 1].
 
-    The one of eight random images that is furthest from the kinks of the network's ReLUs and
-    pools, where the gradient jumps and rounding decides to which side.
+    The one of eight random images that, with its margin, is furthest from the kinks of the
+    network's ReLUs and pools, where the gradient jumps and rounding decides to which side.
     """
 
-    def make(vgg: VGG, height: int, width: int) -> npt.NDArray[np.float64]:
+    def make(vgg: VGG, height: int, width: int, border: Border = "zero") -> npt.NDArray[np.float64]:
         images = np.random.default_rng(height * width).random((8, height, width, 3), np.float32)
-        candidates = images.astype(np.float64)
-        return max(candidates, key=lambda image: cases._distance_to_kink(vgg.layers, image))
+
+        def distance(image: npt.NDArray[np.float64]) -> float:
+            return cases._distance_to_kink(vgg.layers, pad(image, border))
+
+        return max(images.astype(np.float64), key=distance)
 
     return make
 

@@ -33,7 +33,12 @@ def evaluated(evaluation, content, image, seed=0):
     return squares, {name: list(statistics[name]) for name in sorted(statistics)}, slope
 
 
-def same(evaluation, whole, content, image, close=1e-4):
+def same(evaluation, whole, content, image):
+    """But for rounding: tiles of the convolutions lie elsewhere in a band.
+
+    Images are far from kinks: there, rounding sends single values to the other side of a ReLU or to
+    another maximum, and single gradients with them.
+    """
     squares, statistics, slope = evaluated(evaluation, content, image)
     expected_squares, expected_statistics, expected = evaluated(whole, content, image)
     assert squares == pytest.approx(expected_squares, rel=1e-5)
@@ -45,17 +50,14 @@ def same(evaluation, whole, content, image, close=1e-4):
     assert slope.distances == pytest.approx(expected.distances, rel=1e-5)
     assert slope.variation == pytest.approx(expected.variation, rel=1e-6)
     assert slope.gradient.shape == expected.gradient.shape
-    # Rounding may send single values to the other side of a ReLU or a maximum.
-    wrong = np.abs(slope.gradient - expected.gradient) / np.sqrt(np.mean(expected.gradient**2))
-    assert np.quantile(wrong, 0.9) < close
-    assert off(slope.gradient, expected.gradient) < 1e-2
+    assert off(slope.gradient, expected.gradient) < 1e-5
 
 
 @pytest.fixture
 def scene(tiny_vgg, clear_image, random_image):
-    def make(height, width, pooling="max", threads=2):
+    def make(height, width, pooling="max", threads=2, border="zero"):
         network = Network(VGG(tiny_vgg(BLOCKS, pooling=pooling), sha256="random"), threads=threads)
-        image = clear_image(network.vgg, height, width).astype(np.float32)
+        image = clear_image(network.vgg, height, width, border).astype(np.float32)
         return network, random_image(height, width, 1).astype(np.float32), image
 
     return make
@@ -66,7 +68,7 @@ def scene(tiny_vgg, clear_image, random_image):
 @pytest.mark.parametrize("kept", [None, 0, 1])
 @pytest.mark.parametrize(("height", "rows"), [(97, 1), (102, 30), (64, 200), (91, 1000)])
 def test_bands_are_the_whole(height, rows, kept, pooling, border, scene):  # noqa: PLR0917
-    network, content, image = scene(height, 41, pooling)
+    network, content, image = scene(height, 41, pooling, border=border)
     size = content.shape[:2]
     bands = Bands(network, size, STYLE, CONTENT, rows=rows, kept=kept, border=border)
     assert (bands.number > 1) == (rows < 100)
@@ -78,7 +80,7 @@ def test_bands_are_the_whole(height, rows, kept, pooling, border, scene):  # noq
 @pytest.mark.parametrize("border", ["replicate", "wrap"])
 def test_regions(border, kept, scene):
     """One ends in the middle of a band, and is not there at all in others."""
-    network, content, image = scene(98, 41)
+    network, content, image = scene(98, 41, border=border)
     up = np.zeros((98, 41), np.float32)
     up[:30] = 1.0
     up[30:50] = np.linspace(1, 0, 20)[:, None]
