@@ -1,7 +1,6 @@
 """What runs on a worker of a Dask cluster."""
 
 import platform
-import socket
 import threading
 from dataclasses import replace
 from functools import cache
@@ -77,7 +76,7 @@ def facts(weights: Any) -> dict[str, Any]:
         "version": __version__,
         "weights": load_vgg(weights).sha256,
         "processor": f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}",
-        "host": socket.gethostname(),
+        "host": platform.node(),
         "memory": available(),
         "kernels": any_kept(),
     }

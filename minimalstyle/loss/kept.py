@@ -9,7 +9,7 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..network.bounded import measure
-from ..network.evaluation import Moments
+from ..network.evaluation import Moments, unheard
 from ..network.network import Network
 from ..settings.settings import Border, Pooling
 from .terms import Gaussian, gaussian
@@ -62,7 +62,7 @@ class KeptMoments:
         border: Border,
         mask: Float32 | None = None,
         bound: int | None = None,
-        between: Callable[[float], object] = lambda _: None,
+        between: Callable[[float], object] = unheard,
     ) -> dict[str, Moments]:
         """`measure`."""
         names = list(layers)
