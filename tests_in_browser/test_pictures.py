@@ -30,9 +30,10 @@ def test_three_gestures(opened, small):
 
 def test_the_slider_and_its_recipe(opened, small):
     page = opened()
-    page.set_input_files("#file", small)
+    hung(page, small)
     page.click("[data-id=venice]")
     page.locator("#strength").focus()
+    expect(page.locator("#strength")).to_be_focused()  # it is not, before it is shown
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     page.get_by_label("Keep my colours").check()
