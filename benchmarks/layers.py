@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import common
@@ -19,6 +20,7 @@ import numpy as np
 import peak
 
 from minimalstyle import Network, Objective, load_network
+from minimalstyle.engine.threads import Threads
 
 
 @dataclass
@@ -43,13 +45,16 @@ class Recorder:
         self.phase = "losses"
         self.round = 0
         self._before = 0.0  # seconds of what prepares the next call
-        self._run = network.threads.run
-        network.threads.run = self.run  # type: ignore[method-assign]
+        self._run = run = Threads.run
+
+        def recorded(threads: Threads, *arguments: Any, **more: Any) -> None:
+            self._timed(partial(run, threads), *arguments, **more)
+
+        Threads.run = recorded  # type: ignore[method-assign]
         at = network.at
 
         def recorded_at(*arguments: Any, **more: Any) -> Any:
             evaluation = at(*arguments, **more)
-            evaluation.threads.run = self.run
             for phase in ("forward", "backward"):
                 method = self._during(phase, getattr(evaluation, phase))
                 setattr(evaluation, phase, method)
@@ -72,10 +77,20 @@ class Recorder:
         self.rows = {}
         self.round = 0
 
-    def run(self, kernel: Callable[..., None], blocks: int, *arguments: Any, **more: Any) -> None:
-        """In place of `Threads.run`."""
+    def close(self) -> None:
+        """Let threads work as they did."""
+        Threads.run = self._run  # type: ignore[method-assign]
+
+    def _timed(
+        self,
+        run: Callable[..., None],
+        kernel: Callable[..., None],
+        blocks: int,
+        *arguments: Any,
+        **more: Any,
+    ) -> None:
         start = time.perf_counter()
-        self._run(kernel, blocks, *arguments, **more)
+        run(kernel, blocks, *arguments, **more)
         seconds = time.perf_counter() - start
         name = getattr(kernel, "__name__", str(kernel)).strip("_")
         if name == "transform_group":  # the first half of a convolution
@@ -148,6 +163,7 @@ def measure(size: int, rounds: int, threads: int) -> tuple[list[Row], list[float
         start = time.perf_counter()
         objective(image)
         whole.append(time.perf_counter() - start)
+    recorder.close()
     rows = list(recorder.rows.values())
     name_layers(rows, common.convolutions(network.vgg, size, size))
     return rows, whole

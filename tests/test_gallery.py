@@ -110,6 +110,22 @@ def test_the_wall(tmp_path, capsys):
     assert main(["styles", "--sheet", str(sheet), "--force"]) == 0
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_in_a_batch(listed, content_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = ["--list", "jobs.csv"] if listed else [str(content_file), "--styles", "venice"]
+    Path("jobs.csv").write_text(f"content,style\n{content_file},venice\n")
+    assert main(["batch", *jobs, "-o", "out", *SMALL]) == 0
+    (made,) = Path("out").glob("*_venice.png")
+    digest = hashlib.sha256((FOLDER / "venice.webp").read_bytes()).hexdigest()
+    assert recipe.read(made)["inputs"]["styles"] == [digest]
+
+
+def test_a_mistyped_name_in_a_batch(content_file, tmp_path, capsys):
+    assert main(["batch", str(content_file), "--styles", "venise", "-o", str(tmp_path)]) == 3
+    assert "venice is one; minimalstyle styles lists all" in capsys.readouterr().err
+
+
 def test_on_a_contact_sheet(content_file, tmp_path):
     sheet = tmp_path / "sheet.png"
     files = ["--contents", str(content_file), "--styles", "venice", "-o", str(sheet)]

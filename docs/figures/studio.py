@@ -30,11 +30,16 @@ def shot(page: Page) -> Image.Image:
     return Image.open(BytesIO(page.screenshot())).convert("RGB")
 
 
-def paint(page: Page, painting: str) -> None:
-    """Three gestures, and the handle where both can be seen."""
+def paint(page: Page, painting: str, second: str | None = None) -> None:
+    """Three gestures, two more to blend, and the handle where both can be seen."""
     page.set_input_files("#file", PHOTO)
     page.locator("#hang").wait_for()
     page.click(f"[data-id={painting}]")
+    if second is not None:
+        page.locator("#blend").check()
+        page.click(f"[data-id={second}]")
+        page.locator("#wall").evaluate("(wall) => wall.scrollTo(0, 0)")
+        page.locator("#toast").evaluate("(toast) => { toast.hidden = true; }")
     page.locator("#status", has_text="Done").wait_for(timeout=SOON)
     page.locator("#split").focus()
     for _ in range(4):
@@ -42,10 +47,10 @@ def paint(page: Page, painting: str) -> None:
     page.evaluate("document.activeElement.blur()")
 
 
-def desktop(browser: Browser, address: str, scheme: str, painting: str) -> None:
+def desktop(browser: Browser, address: str, scheme: str, *paintings: str) -> None:
     page = browser.new_page(**DESKTOP, color_scheme=scheme)
     page.goto(address)
-    paint(page, painting)
+    paint(page, *paintings)
     shot(page).save(IMAGES / f"studio_desktop_{scheme}.webp", quality=82)
     page.close()
 
@@ -84,7 +89,7 @@ def main() -> None:
             )
             phone(browser, address)
             desktop(browser, address, "light", "starry-night")
-            desktop(browser, address, "dark", "cafe-terrace")
+            desktop(browser, address, "dark", "jewel-river", "starry-night")
             browser.close()
             studio.terminate()
 

@@ -32,7 +32,8 @@ def batch(
         Taken one after another, as they are painted.
     workers : int
         How many pictures are painted at once, by processes that share the cores; 1 for this
-        process. More are started anew (spawn): a script needs `if __name__ == "__main__":`.
+        process. More need Dask (extra `cluster`) and are started anew (spawn): a script needs
+        `if __name__ == "__main__":`.
     scheduler : str, optional
         Address of a Dask scheduler, such as "tcp://host:8786", whose workers paint.
     shared_files : bool

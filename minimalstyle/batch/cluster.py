@@ -1,48 +1,54 @@
-"""A batch on a Dask cluster: an existing scheduler, whose workers have this package.
+"""A batch on a Dask cluster: an existing scheduler, or one of this machine for the time being.
 
 https://distributed.dask.org
 """
 
+import asyncio
 import os
-import platform
+import signal
 import socket
 import threading
-import time
+import uuid
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import __version__
 from ..errors import ImageError, MinimalstyleError, StoppedError, UsageError
 from ..files import one_line, reason
-from ..network.onnx_io import load_vgg
+from ..machine import available_cores
 from ..painting.job import Job
 from ..records.style import is_style
 from ..records.style import read as read_style
-from .painter import Outcome, Painter
+from .painter import Outcome
 from .run import Crew, Shown
+from .worker import facts, paint, paint_small
 
 __all__ = ["Cluster"]
 
 _PATIENCE = 10  # seconds in which a scheduler must answer
-_AHEAD = 2  # jobs that are with the scheduler, for each worker: it paints one, and has the next
+_START = 120  # seconds that processes of this machine may take to begin
 _EVERY = 0.5  # seconds between two looks at what is wanted here
-_ONE_AT_A_TIME = threading.Lock()  # whatever number of threads a worker has for its tasks
 
 
 class Cluster(Crew):
     """Workers of a Dask scheduler; each paints one picture, with as many threads as it has.
 
-    What a worker that is lost was painting, the scheduler gives to another one.
+    What a worker that is lost was painting, the scheduler gives to another one; after four of them
+    it has failed. A lost process of this machine is replaced. These are started anew (spawn), so
+    that a script needs `if __name__ == "__main__":`.
 
     Parameters
     ----------
-    address : str
-        Such as "tcp://host:8786".
+    address : str or None
+        Such as "tcp://host:8786"; None for processes of this machine, which share its cores.
+    workers : int
+        How many of them.
     shared_files : bool
         Workers open the pictures by their paths; otherwise these travel with the jobs.
     weights : path or None
@@ -53,13 +59,14 @@ class Cluster(Crew):
     Raises
     ------
     UsageError
-        There is no scheduler, no worker, or one with another version or other weights.
+        There is no Dask, no scheduler, no worker, or one with another version or other weights.
     """
 
     def __init__(
         self,
-        address: str,
+        address: str | None,
         *,
+        workers: int = 1,
         shared_files: bool = False,
         weights: Any = None,
         note: Callable[[str], None] = lambda _: None,
@@ -67,30 +74,49 @@ class Cluster(Crew):
         try:
             import distributed
         except ImportError:
-            hint = "a cluster needs Dask: pip install 'minimalstyle[cluster]'"
-            raise UsageError(hint) from None
-        if weights is not None and not shared_files:
+            what = "several at once need" if address is None else "a cluster needs"
+            raise UsageError(f"{what} Dask: pip install 'minimalstyle[cluster]'") from None
+        self._distributed, self._note = distributed, note
+        self._shared = shared_files
+        if weights is not None and not shared_files and address is not None:
             raise UsageError("--weights on a cluster needs --shared-files")
-        _check_answer(address)  # a client would try for longer, and be noisy about it
-        self._distributed, self._shared = distributed, shared_files
+        if workers < 1:
+            raise UsageError(f"workers must be a whole number from 1 up, not {workers}")
+        self._own: Any = None
+        # A worker that is lost takes what waits there for it along, as one that was lost as well.
+        self._ahead = 1 if address is None else 2
+        self._threads = max(available_cores() // workers, 1) if address is None else None
+        if address is None:
+            self._own, address = _processes(workers), "this machine"
+        else:
+            _check_answer(address)  # a client would try for longer, and be noisy about it
+        self._client = distributed.Client(
+            self._own or address, timeout=_PATIENCE, set_as_default=False
+        )
         try:
-            self._client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
-            what = one_line(str(error)) or type(error).__name__
-            raise UsageError(f"{address}: no scheduler answers: {what}") from error
-        try:
-            self.workers = self._checked(address, weights, note)
+            self.workers = self._checked(address, workers, weights)
         except BaseException:
-            self._client.close()
+            self.__exit__()
             raise
+        self._fractions: dict[int, float] = {}
+        self._topic = f"minimalstyle-{uuid.uuid4()}"
+        self._client.subscribe_topic(self._topic, self._heard)
 
-    def _checked(self, address: str, weights: Any, note: Callable[[str], None]) -> int:
+    def _heard(self, event: tuple[float, Any]) -> None:
+        """What a worker says while it paints."""
+        _, message = event
+        if isinstance(message, str):
+            self._note(message)
+        else:
+            number, fraction = message
+            self._fractions[number] = fraction
+
+    def _checked(self, address: str, least: int, weights: Any) -> int:
         """How many workers there are, all of them fit for the jobs."""
+        path = None if weights is None else os.path.abspath(weights)
         try:
-            self._client.wait_for_workers(1, timeout=_PATIENCE)
-            there: dict[str, Any] = self._client.run(
-                _facts, None if weights is None else os.path.abspath(weights)
-            )
+            self._client.wait_for_workers(least, timeout=_START if self._own else _PATIENCE)
+            there: dict[str, Any] = self._client.run(facts, path)
         except MinimalstyleError:
             raise
         except (TimeoutError, self._distributed.TimeoutError):
@@ -98,67 +124,140 @@ class Cluster(Crew):
         except Exception as error:  # what a worker without this package says
             what = one_line(f"{type(error).__name__}: {error}")
             raise UsageError(f"{address}: a worker cannot paint: {what}") from error
-        here = _facts(weights)
-        for worker, facts in there.items():
+        here = facts(weights)
+        for worker, found in there.items():
             for name in ("version", "weights"):
-                if facts[name] != here[name]:
-                    what = f"has {name} {facts[name][:16]}, this is {here[name][:16]}"
+                if found[name] != here[name]:
+                    what = f"has {name} {found[name][:16]}, this is {here[name][:16]}"
                     raise UsageError(f"{address}: worker {worker} {what}")
-        kinds = {facts["processor"] for facts in there.values()} | {here["processor"]}
+        kinds = {one["processor"] for one in there.values()} | {here["processor"]}
         if len(kinds) > 1:
             several = ", ".join(sorted(kinds))
-            note(f"several kinds of processor, whose pictures may differ a little: {several}")
-        note(f"{len(there)} workers; dashboard: {self._client.dashboard_link}")
+            self._note(f"several kinds of processor, whose pictures may differ a little: {several}")
+        self._note(f"{len(there)} workers; dashboard: {self._client.dashboard_link}")
+        together = Counter(one["host"] for one in there.values())
+        rooms = [
+            one["memory"] // together[one["host"]]
+            for one in there.values()
+            if one["memory"] is not None
+        ]
+        self._room = min(rooms, default=None)
+        self._compile({one["host"]: name for name, one in there.items() if not one["kernels"]})
         return len(there)
 
+    def _compile(self, cold: dict[str, str]) -> None:
+        """Let one worker of each machine compile the kernels, which the others then load."""
+        if cold:
+            self._note("compiling kernels, first use on this machine (about 15 seconds)")
+            self._client.run(paint_small, workers=list(cold.values()))
+
     def __exit__(self, *_: object) -> None:
-        self._client.close(timeout=_PATIENCE)
+        with suppress(OSError, TimeoutError):  # a scheduler that is lost
+            self._client.close(timeout=_PATIENCE)
+        if self._own is not None:
+            self._own.close(timeout=_PATIENCE)
 
     def outcomes(self, jobs: Iterable[tuple[int, Job]], show: Shown) -> Iterator[Outcome]:
         """See `Crew`; only those that are soon to be painted are with the scheduler."""
         waiting = iter(jobs)
         at_work: dict[Any, tuple[int, Job]] = {}
+        arrived = threading.Event()
         while True:
+            arrived.clear()
             try:
                 self.workers = max(len(self._client.nthreads()), 1)
             except (OSError, TimeoutError) as error:
                 raise StoppedError(f"the scheduler is lost: {one_line(str(error))}") from error
-            while len(at_work) < _AHEAD * self.workers:
+            while len(at_work) < self._ahead * self.workers:
                 given = next(waiting, None)
                 if given is None:
                     break
                 number, job = given
                 try:
-                    sent = _with_whole_paths(job) if self._shared else _with_pictures(job)
+                    future = self._submitted(number, job)
                 except MinimalstyleError as error:
                     yield _failed(number, job, error)
                     continue
-                with warnings.catch_warnings():  # that a job is large, which is known
-                    warnings.simplefilter("ignore", UserWarning)
-                    future = self._client.submit(_paint, number, sent, pure=False)
                 at_work[future] = number, job
+                future.add_done_callback(lambda _: arrived.set())
             if not at_work:
                 return
-            for future in [future for future in at_work if future.done()]:
+            done = [future for future in at_work if future.done()]
+            for future in done:
                 number, job = at_work.pop(future)
+                self._fractions.pop(number, None)
                 yield self._outcome(future, number, job)
                 future.release()
-            said = [show(number, 0.0) for number, _ in list(at_work.values())]
+            said = [show(n, self._fractions.get(n, 0.0)) for n, _ in list(at_work.values())]
             if "stop" in said:
                 self._client.cancel(list(at_work), force=True)
                 return
-            time.sleep(0 if any(future.done() for future in at_work) else _EVERY)
+            if not done:
+                arrived.wait(_EVERY)
+
+    def _submitted(self, number: int, job: Job) -> Any:
+        if self._own is not None:
+            sent = job  # its processes stand in the same folder
+        else:
+            sent = _with_whole_paths(job) if self._shared else _with_pictures(job)
+        try:
+            with warnings.catch_warnings():  # that a job is large, which is known
+                warnings.simplefilter("ignore", UserWarning)
+                return self._client.submit(
+                    paint, number, sent, self._threads, self._room, self._topic, pure=False
+                )
+        except Exception as error:  # what cannot be pickled says so in many ways
+            what = f"a job for another process is to be pickled: {error}"
+            raise UsageError(one_line(what)) from error
 
     def _outcome(self, future: Any, number: int, job: Job) -> Outcome:
         try:
             outcome: Outcome = future.result(timeout=_PATIENCE)
-        except Exception as error:  # such as a job whose workers are lost again and again
+        except self._distributed.KilledWorker:
+            what = "its process ended again and again; is there too little memory?"
+            return _failed(number, job, StoppedError(what))
+        except Exception as error:
             return _failed(number, job, StoppedError(one_line(f"{type(error).__name__}: {error}")))
         return replace(outcome, job=job)
 
 
+def _processes(workers: int) -> Any:
+    """A cluster of this machine."""
+    import dask
+    import distributed
+
+    # Of small pictures, its profiler would take a seventh of the time.
+    quiet = dask.config.set({"distributed.worker.profile.enabled": False})
+    with quiet, _no_interrupt():
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,  # Dask's own: it gives a worker one picture at a time
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=None,  # what a picture takes is planned
+            silence_logs=50,
+        )
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes that begin meanwhile, or for a thread of that time, do not get Ctrl-C."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # which would let the signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _check_answer(address: str) -> None:
-    """Raise UsageError where nobody listens."""
+    """Raise UsageError where no scheduler is."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
@@ -170,6 +269,19 @@ def _check_answer(address: str) -> None:
         socket.create_connection((host, port), timeout=_PATIENCE / 2).close()
     except OSError as error:
         raise UsageError(f"{address}: no scheduler answers: {reason(error)}") from error
+    with ThreadPoolExecutor(1) as pool:  # a notebook's own thread is in a loop already
+        try:
+            pool.submit(asyncio.run, _greeting(address)).result()
+        except Exception as error:  # what another program's answer is read as is anything
+            what = "something else listens there, or it does not answer"
+            raise UsageError(f"{address}: no scheduler answers: {what}") from error
+
+
+async def _greeting(address: str) -> None:
+    import distributed
+
+    async with asyncio.timeout(_PATIENCE / 2), distributed.rpc(address) as scheduler:
+        await scheduler.identity()
 
 
 def _failed(number: int, job: Job, error: MinimalstyleError) -> Outcome:
@@ -220,31 +332,3 @@ def _with_pictures(job: Job) -> Job:
         content_masks=tuple(map(sent, job.content_masks)),
         style_masks=tuple(map(sent, job.style_masks)),
     )
-
-
-# --- On a worker --------------------------------------------------------------------------------
-
-
-@cache
-def _painter(threads: int | None) -> Painter:
-    return Painter(threads)
-
-
-def _paint(number: int, job: Job) -> Outcome:
-    from distributed import get_worker
-
-    with _ONE_AT_A_TIME:
-        outcome = _painter(get_worker().state.nthreads).attempt(number, job)
-    light = replace(job, content=None, styles=(), content_masks=(), style_masks=())
-    return replace(outcome, job=light)  # whoever sent the job has it
-
-
-def _facts(weights: Any) -> dict[str, str]:
-    """What must be equal, and what should be."""
-    import llvmlite.binding
-
-    return {
-        "version": __version__,
-        "weights": load_vgg(weights).sha256,
-        "processor": f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}",
-    }

@@ -177,7 +177,7 @@ class Folder:
                 "content": self._digest(job.content),
                 "styles": [self._digest(one) for one in job.styles],
                 "masks": [],
-                "init": None if start is None else self._digest(start),
+                "init": None if start is None else _digest(start),  # which a film changes
             }
         except (OSError, ValueError):
             return None

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, MinimalstyleError, MinimalstyleWarning, StoppedError
+from ..errors import (
+    CheckpointError,
+    MinimalstyleError,
+    MinimalstyleWarning,
+    StoppedError,
+    UsageError,
+)
 from ..files import one_line
 from ..loss.kept import KeptMoments
 from ..network.network import Network, load_network
@@ -60,12 +66,18 @@ class Painter:
         Of the engine, in place of what the jobs say.
     note : callable
         Told what the user should know.
+
+    Attributes
+    ----------
+    room : int or None
+        Bytes that a run may take where others paint beside it; None for what there is.
     """
 
     def __init__(
         self, threads: int | None = None, note: Callable[[str], None] = lambda _: None
     ) -> None:
         self.threads, self.note = threads, note
+        self.room: int | None = None
         self._networks: dict[Any, Network] = {}
         self._paintings: OrderedDict[Any, Picture] = OrderedDict()
         self._kept = KeptMoments()
@@ -110,6 +122,11 @@ class Painter:
     def _paint(self, job: Job, callback: Callable[[Iterate], object]) -> Result:
         run = self.prepare(job)
         plan.check_memory(run)
+        if self.room is not None and (needed := plan.memory_of(run)) > self.room:
+            raise UsageError(
+                f"this run needs about {needed / 1e9:.1f} GB of memory, and each of those that "
+                f"paint at once has {self.room / 1e9:.1f}; fewer workers have more"
+            )
         return method.paint(run, callback)
 
     def prepare(self, job: Job) -> Prepared:

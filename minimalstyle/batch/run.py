@@ -66,12 +66,10 @@ def crew(
     weights: Any = None,
 ) -> Crew:
     """Those who paint a batch: a cluster, so many processes, or this one."""
-    if scheduler is not None:
-        from .cluster import Cluster
-
-        return Cluster(scheduler, shared_files=shared_files, weights=weights, note=note)
-    if workers == 1:
+    if scheduler is None and workers == 1:
         return Alone(note)
-    from .pool import Pool
+    from .cluster import Cluster
 
-    return Pool(workers, note)
+    return Cluster(
+        scheduler, workers=workers, shared_files=shared_files, weights=weights, note=note
+    )

@@ -14,7 +14,17 @@ from ..painting.job import Job
 from ..painting.schedule import scales, sizes
 from ..settings.settings import Settings
 
-__all__ = ["FIELDS", "Order", "Task", "check_apart", "check_template", "orders", "tasks", "walk"]
+__all__ = [
+    "FIELDS",
+    "Order",
+    "Task",
+    "check_apart",
+    "check_template",
+    "film",
+    "orders",
+    "tasks",
+    "walk",
+]
 
 FIELDS = ("content", "style", "folder", "ext")  # of a template
 _PICTURES = {
@@ -58,11 +68,14 @@ class Task:
     output : Path
     name : str
         Of the file, below the folder of the batch.
+    before : Path or None
+        The picture that a frame of a film begins with.
     """
 
     job: Job
     output: Path
     name: str
+    before: Path | None = None
 
     @property
     def title(self) -> str:
@@ -72,9 +85,22 @@ class Task:
     @property
     def work(self) -> float:
         """How much there is to do, compared with other tasks; no file is looked at."""
-        settings = replace(self.job.settings, enlarge=True)
+        settings = replace(self._settings, enlarge=True)
         side = settings.size
         return sum(one.work for one in scales(sizes((side, side), settings), settings))
+
+    def begun(self) -> "Task":
+        """As it is now that the picture before is there, if it is."""
+        if self.before is None or not self.before.exists():
+            return self
+        settings = replace(self._settings, init=str(self.before))
+        return replace(self, job=replace(self.job, settings=settings))
+
+    @property
+    def _settings(self) -> Settings:
+        """Of a frame: the large forms are painted already (docs/batch.md)."""
+        settings = self.job.settings
+        return settings if self.before is None else replace(settings, scales=1)
 
 
 def walk(
@@ -196,6 +222,16 @@ def tasks(
         job = Job(content=str(one.content), styles=styles, settings=one.settings, **of_all)
         made.append(Task(job, output, output.relative_to(folder).as_posix()))
     return made
+
+
+def film(listed: Sequence[Task]) -> list[Task]:
+    """Tasks as frames in their order: each begins with the one before it that has its style."""
+    last: dict[object, Path] = {}
+    frames = []
+    for task in listed:
+        frames.append(replace(task, before=last.get(task.job.styles)))
+        last[task.job.styles] = task.output
+    return frames
 
 
 def _named(order: Order, template: str, ext: str) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import MinimalstyleError, UsageError
 from ..settings.choose import choose
 from ..settings.setting import option
 from ..settings.settings import PRESETS, SETTINGS, Settings
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--force", action="store_true", help="overwrite files that no batch has written")
     text = "paint what is put into the folders, until Ctrl-C"
     add("--watch", action="store_true", help=text)
-    text = "pictures at once, by processes that share the cores (default: 1)"
+    text = "the photographs are frames in their order: each begins with the picture before"
+    add("--film", action="store_true", help=text)
+    text = "pictures at once, by Dask processes that share the cores (default: 1)"
     add("--workers", type=_count, default=1, metavar="N", help=text)
     text = "a Dask scheduler, whose workers paint, such as tcp://host:8786"
     add("--scheduler", metavar="ADDRESS", help=text)
@@ -127,6 +129,14 @@ def _orders(args: argparse.Namespace) -> list[Order]:
         raise UsageError("--shared-files is for a --scheduler")
     if args.scheduler is not None and args.workers != 1:
         raise UsageError("--workers and --scheduler: give one of them")
+    if args.film and (args.list or args.pairs or args.watch):
+        raise UsageError(
+            "--film takes frames and paintings, and neither --list, --pairs nor --watch"
+        )
+    if args.film and (args.scheduler is not None or args.workers != 1):
+        raise UsageError("--film paints one after another, without --workers or --scheduler")
+    if args.film and getattr(args, "init", "content") != "content":
+        raise UsageError("--film begins with the frame before, and takes no --init")
     if args.watch and (args.list or args.pairs or args.dry_run):
         raise UsageError("--watch takes folders, and neither --list, --pairs nor --dry-run")
     if args.list is not None:
@@ -142,8 +152,16 @@ def _orders(args: argparse.Namespace) -> list[Order]:
                 raise UsageError(f"--watch: {one} is no folder")
         return []  # they come when they are whole
     contents = walk(args.photos, without=args.output)
-    styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
-    return orders(contents, styles, settings, pairs=args.pairs)
+    return orders(contents, _styles(args), settings, pairs=args.pairs)
+
+
+def _styles(args: argparse.Namespace) -> list[Path]:
+    """Files, those in folders, and paintings of the gallery by their names."""
+    from .. import gallery
+    from ..batch.tasks import walk
+
+    given = map(gallery.source, args.styles)
+    return [path for path, _ in walk(given, without=args.output, also=[".style"])]
 
 
 def _listed(args: argparse.Namespace) -> list[Order]:
@@ -197,11 +215,11 @@ def _is_float(name: str) -> bool:
 
 
 def _run(args: argparse.Namespace, signals: Signals) -> int:
-    from ..batch.tasks import check_apart, check_template
+    from ..batch.tasks import check_apart, check_template, film
 
     check_template(args.name)
     asked = _orders(args)
-    listed = _tasks(args, asked)
+    listed = film(_tasks(args, asked)) if args.film else _tasks(args, asked)
     check_apart(listed)
     display = Display(_CONSOLE, args.quiet)
     from ..batch.folder import Folder
@@ -210,26 +228,33 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
     how = {"bits": args.bits, "metadata": not args.no_metadata}
     digest = load_vgg(args.weights).sha256
     if args.dry_run and not args.output.exists():
-        return _dry_run(listed, display)
+        return _dry_run(listed, _at_once(args, listed), display)
     with Folder(args.output, digest, how) as folder:
         _check(args, folder, listed)
         run = Batch(args, folder, display, signals)
         for task in listed:
             run.add(task)
         if args.dry_run:
-            return _dry_run(run.todo, display)
+            return _dry_run(run.todo, _at_once(args, run.todo), display)
+        if (workers := _at_once(args, run.todo)) > 1:
+            _check_together(run.todo, workers)
         with warnings_as_lines(cache(display.line), args.debug):
             return run.paint(_watch(args) if args.watch else None)
 
 
+def _at_once(args: argparse.Namespace, todo: list[Task]) -> int:
+    """Pictures that are painted at once on this machine."""
+    return max(min(args.workers, len(todo)), 1)
+
+
 def _watch(args: argparse.Namespace) -> Callable[[], list[Task]]:
     """What gives the tasks that have come since the last call."""
-    from ..batch.tasks import orders, walk
+    from ..batch.tasks import orders
     from ..batch.watch import Watch
 
     watch = Watch(args.photos, without=args.output)
     settings = _settings(args, {})
-    styles = [path for path, _ in walk(args.styles, without=args.output, also=[".style"])]
+    styles = _styles(args)
 
     def found() -> list[Task]:
         return _tasks(args, orders(watch.new(), styles, settings))
@@ -262,13 +287,32 @@ def _check(args: argparse.Namespace, folder: Folder, listed: list[Task]) -> None
         check_writable(args.contact_sheet, 20_000)
 
 
-def _dry_run(todo: list[Task], display: Display) -> int:
+def _check_together(todo: list[Task], workers: int) -> None:
+    """Raise UsageError where several pictures at once take more memory than there is."""
+    from ..batch.painter import Painter
+    from ..painting import plan
+
+    largest = max(todo, key=lambda task: task.work)
+    try:
+        run = Painter().prepare(largest.job)
+    except MinimalstyleError:
+        return  # which is told when its turn comes
+    there, needed = plan.available(), plan.memory_of(run)
+    if there is not None and needed <= there < workers * needed:
+        raise UsageError(
+            f"{workers} pictures at once need about {workers * needed / 1e9:.1f} GB of memory, "
+            f"and there are {there / 1e9:.1f}; --workers {there // needed} fits"
+        )
+
+
+def _dry_run(todo: list[Task], workers: int, display: Display) -> int:
     """Every job with what it takes."""
     from ..batch.painter import Painter
+    from ..machine import available_cores
     from ..painting import plan
     from ..painting.pace import measure_pace
 
-    painter, paces = Painter(), {}
+    painter, paces = Painter(max(available_cores() // workers, 1)), {}
     total, most, failed = 0.0, 0, 0
     for task in todo:
         try:
@@ -282,9 +326,11 @@ def _dry_run(todo: list[Task], display: Display) -> int:
             _CONSOLE.tell(f"{task.name}: {error}")
             continue
         width, height = needs.sizes[-1]
-        memory = f"{needs.memory / 1e6:.0f} MB" + ("" if needs.fits else ", too much")
+        fits = needs.available is None or workers * needs.memory <= needs.available
+        memory = f"{needs.memory / 1e6:.0f} MB" + ("" if fits else ", too much")
         _CONSOLE.result(f"{task.name}  {width}x{height}  {memory}  {duration(needs.seconds)}")
         total, most = total + needs.seconds, max(most, needs.memory)
     count = f"{len(todo) - failed} pictures"
-    _CONSOLE.result(f"{count}, at most {most / 1e6:.0f} MB, {duration(total)} in all")
+    memory = f"at most {workers * most / 1e6:.0f} MB" + (f" for {workers}" if workers > 1 else "")
+    _CONSOLE.result(f"{count}, {memory}, {duration(total / workers)} in all")
     return min(FAILED + failed, MOST_FAILED) if failed else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..batch.painter import Outcome
     from ..batch.run import Crew
     from ..batch.tasks import Task
+    from ..painting.job import Job
 
 __all__ = ["FAILED", "MOST_FAILED", "REPORTS", "Batch"]
 
@@ -56,18 +57,24 @@ class Batch:
         """Take a task; whether it is to be painted."""
         from ..batch import report
 
-        state = self.folder.state(task)
+        state = self.folder.state(task.begun())
         if state == "foreign" and not self.args.force:
             what = "exists, and is not of this batch; --force overwrites it"
             raise UsageError(f"{task.output}: {what}")
         self.listed[task.name] = task
-        if state == "finished":
-            self.rows[task.name] = report.of_task(task, "there already", self.folder.line(task))
+        again = task.before in [one.output for one in self.todo[-1:]]  # its beginning will change
+        if state == "finished" and not again:
+            self._there(task)
             return False
         self.rows[task.name] = report.of_task(task, "not begun")
         self.pace.add(len(self.todo), task.work)
         self.todo.append(task)
         return True
+
+    def _there(self, task: Task) -> None:
+        from ..batch import report
+
+        self.rows[task.name] = report.of_task(task, "there already", self.folder.line(task))
 
     def paint(self, found: Callable[[], list[Task]] | None = None) -> int:
         """The exit code, as long as there is no signal.
@@ -99,8 +106,9 @@ class Batch:
     def _paint_all(self, found: Callable[[], list[Task]] | None) -> None:
         from ..batch.run import crew
 
+        workers = self.args.workers if found else min(self.args.workers, max(len(self.todo), 1))
         with crew(
-            self.args.workers,
+            workers,
             cache(self.display.note),
             scheduler=self.args.scheduler,
             shared_files=self.args.shared_files,
@@ -137,8 +145,7 @@ class Batch:
     def _paint(self, painters: Crew, some: list[Task]) -> None:
         """The last tasks of all."""
         before = len(self.todo) - len(some)
-        jobs = ((number, self._job(task)) for number, task in enumerate(some, start=before))
-        for outcome in painters.outcomes(jobs, self._show):
+        for outcome in painters.outcomes(self._jobs(before), self._show):
             task, result = self.todo[outcome.number], outcome.result
             if result is not None and result.report["stopped"] == "interrupted":
                 self.rows[task.name]["state"] = "interrupted"
@@ -147,7 +154,17 @@ class Batch:
         if some and self.args.watch:
             self._leave()
 
-    def _job(self, task: Task) -> Any:
+    def _jobs(self, before: int) -> Iterator[tuple[int, Job]]:
+        """Those from a number on, as they are wanted."""
+        for number in range(before, len(self.todo)):
+            task = self.todo[number] = self.todo[number].begun()
+            if task.before is not None and self.folder.state(task) == "finished":
+                self.pace.finish(number, None)  # the frame before has become what it was
+                self._there(task)
+            else:
+                yield number, self._job(task)
+
+    def _job(self, task: Task) -> Job:
         """With a checkpoint, if one is wanted."""
         if not self.args.checkpoint:
             return task.job
@@ -230,7 +247,8 @@ class Batch:
         left, failed, there = self._left, self._count("failed"), self._count("there already")
         if stopped or self.signals.received is not None:
             what = "stopped" if stopped else "interrupted"
-            self.console.tell(f"{what}; {left} pictures are left, and the same command goes on")
+            many = "1 picture is" if left == 1 else f"{left} pictures are"
+            self.console.tell(f"{what}; {many} left, and the same command goes on")
         if not self.args.quiet:
             parts = [f"{self._count('painted')} painted"]
             parts += [f"{there} there already"] if there else []

@@ -25,7 +25,7 @@ from numba.core import caching
 from numba.core.compiler import CompileResult
 from numba.misc.appdirs import AppDirs
 
-__all__ = ["KernelCache", "folder", "is_covered", "kept"]
+__all__ = ["KernelCache", "any_kept", "folder", "is_covered", "kept"]
 
 _HERE = Path(__file__).resolve().parent
 _ROOM = 1 << 22  # bytes: more than the kernels of a run take
@@ -74,6 +74,11 @@ def folder() -> Path | None:
                 file.write(bytes(_ROOM))
             return place
     return None
+
+
+def any_kept() -> bool:
+    """Whether any kernel of this version is on disk."""
+    return any(next(place.glob(f"{_version()}.*"), None) for place in _places())
 
 
 def _remove_others(place: Path) -> None:

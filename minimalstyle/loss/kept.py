@@ -9,9 +9,10 @@ import numpy as np
 
 from .._types import Float32, Floating
 from ..network.bounded import measure
-from ..network.evaluation import Moments
+from ..network.evaluation import Moments, unheard
 from ..network.network import Network
 from ..settings.settings import Border, Pooling
+from .terms import Gaussian, gaussian
 
 __all__ = ["KeptMoments"]
 
@@ -33,6 +34,7 @@ class KeptMoments:
     def __init__(self, room: int = _ROOM) -> None:
         self._room = room
         self._found: OrderedDict[str, dict[str, Moments]] = OrderedDict()
+        self._normals: OrderedDict[bytes, Gaussian] = OrderedDict()
 
     @property
     def found(self) -> dict[str, dict[str, Moments]]:
@@ -60,7 +62,7 @@ class KeptMoments:
         border: Border,
         mask: Float32 | None = None,
         bound: int | None = None,
-        between: Callable[[float], object] = lambda _: None,
+        between: Callable[[float], object] = unheard,
     ) -> dict[str, Moments]:
         """`measure`."""
         names = list(layers)
@@ -86,6 +88,16 @@ class KeptMoments:
             )
         self.add({key: found})
         return {name: found[name] for name in names}
+
+    def gaussian(self, mean: Float32, second: Float32) -> Gaussian:
+        """`terms.gaussian`: its eigenvectors take longer than an evaluation of a small picture."""
+        key = hashlib.sha256(mean.tobytes() + second.tobytes()).digest()
+        found = self._normals.get(key) or gaussian(mean, second)
+        self._normals[key] = found
+        self._normals.move_to_end(key)
+        while sum(one.root.nbytes for one in self._normals.values()) > self._room:
+            self._normals.popitem(last=False)
+        return found
 
 
 def _fit(found: Mapping[str, Moments], network: Network, layers: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from .._types import Float32, Floating
 from ..blas import one_blas_thread
 from ..network.bounded import Measure, measure, within
-from ..network.evaluation import Affine, Gradient, Statistics
+from ..network.evaluation import Affine, Gradient, Statistics, unheard
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import SETTINGS, Border, Loss, Pooling, Settings
@@ -95,7 +95,7 @@ class Objective:
         regions: Sequence[Region] | None = None,
         measured: Measure = measure,
         bound: int | None = None,
-        between: Callable[[float], object] = lambda _: None,
+        between: Callable[[float], object] = unheard,
     ) -> None:
         given = {"pooling": pooling, "loss": loss, "border": border, "tv_weight": tv_weight}
         given |= {"content_weight": content_weight, "style_weight": style_weight}

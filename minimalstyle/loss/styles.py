@@ -1,6 +1,6 @@
 """What a style is, as a target: one method, from statistics to the value and its gradient."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from ..network.evaluation import Affine, Gradient, Moments, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import Border, Loss, Pooling
+from .kept import KeptMoments
 from .terms import Gaussian, gaussian, gram_loss, wasserstein_loss, wasserstein_loss_of_few
 
 __all__ = ["GaussianTarget", "GramTarget", "Region", "StyleTarget", "style_targets"]
@@ -67,9 +68,11 @@ class GaussianTarget:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, moments: Moments) -> "GaussianTarget":
+    def of(
+        cls, moments: Moments, normal: Callable[[Float32, Float32], Gaussian] = gaussian
+    ) -> "GaussianTarget":
         """The normal distribution with these moments."""
-        return cls(gaussian(moments.mean, moments.second))
+        return cls(normal(moments.mean, moments.second))
 
     def __call__(self, seen: Statistics) -> tuple[float, Gradient]:
         """`wasserstein_loss`, from moments or from the features themselves."""
@@ -152,8 +155,10 @@ def style_targets(
         found = [_mean(each, [weight / sum(weights) for weight in weights])]
     else:
         found = [moments(styles[r.style], _both(r.style_mask, alphas[r.style])) for r in regions]
+    normal = measured.gaussian if isinstance(measured, KeptMoments) else gaussian
     return {
-        name: [_target(one[name], kind, network.channels[name]) for one in found] for name in layers
+        name: [_target(one[name], kind, network.channels[name], normal) for one in found]
+        for name in layers
     }
 
 
@@ -169,9 +174,14 @@ def _mean(each: Iterable[Mapping[str, Moments]], shares: Sequence[float]) -> dic
     return total
 
 
-def _target(moments: Moments, kind: Loss, channels: int) -> StyleTarget:
+def _target(
+    moments: Moments,
+    kind: Loss,
+    channels: int,
+    normal: Callable[[Float32, Float32], Gaussian],
+) -> StyleTarget:
     if kind == "wasserstein":
-        return GaussianTarget.of(moments)
+        return GaussianTarget.of(moments, normal)
     return GramTarget.of(moments, 4.0 * channels**2 if kind == "gatys2016" else None)
 
 

@@ -28,7 +28,7 @@ from ..errors import UsageError
 from ..settings.settings import Border, Pooling
 from .border import fold, margin, pad
 from .division import Band, divide, geometry
-from .evaluation import Affine, Gradient, Moments, Slope, Statistics, Told, region_weights
+from .evaluation import Affine, Gradient, Moments, Slope, Statistics, Told, region_weights, unheard
 from .network import Network
 
 __all__ = ["Bands"]
@@ -68,7 +68,7 @@ class Bands:
         pooling: Pooling | None = None,
         border: Border,
         regions: Mapping[str, Float32] | None = None,
-        between: Callable[[float], object] = lambda _: None,
+        between: Callable[[float], object] = unheard,
     ) -> None:
         self._border = border
         self._threads = network.threads

@@ -10,7 +10,7 @@ from .._types import Float32, Floating
 from ..engine import maps
 from ..settings.settings import Border, Pooling
 from .bands import Bands
-from .evaluation import Moments, Whole
+from .evaluation import Moments, Whole, unheard
 from .network import Network
 
 __all__ = ["Measure", "measure", "within"]
@@ -29,7 +29,7 @@ def within(
     regions: Mapping[str, Float32] | None = None,
     pooling: Pooling | None = None,
     border: Border,
-    between: Callable[[float], object] = lambda _: None,
+    between: Callable[[float], object] = unheard,
 ) -> Whole | Bands:
     """The fastest evaluation that takes at most so many bytes, or the one that takes least.
 
@@ -93,7 +93,7 @@ class Measure(Protocol):
         border: Border,
         mask: Float32 | None = None,
         bound: int | None = None,
-        between: Callable[[float], object] = lambda _: None,
+        between: Callable[[float], object] = unheard,
     ) -> dict[str, Moments]:
         """See `measure`."""
 
@@ -107,7 +107,7 @@ def measure(
     border: Border,
     mask: Float32 | None = None,
     bound: int | None = None,
-    between: Callable[[float], object] = lambda _: None,
+    between: Callable[[float], object] = unheard,
 ) -> dict[str, Moments]:
     """Moments of a picture's features at some layers.
 

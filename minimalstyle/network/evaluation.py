@@ -35,6 +35,7 @@ __all__ = [
     "Told",
     "Whole",
     "region_weights",
+    "unheard",
 ]
 
 
@@ -140,6 +141,10 @@ class Evaluation(Protocol):
         """Bytes that it takes to keep a content, and to give the first statistics."""
 
 
+def unheard(share: float) -> None:
+    """In place of one who is told: a function with a name, which can be pickled."""
+
+
 class Told:
     """Tells `between` the `share` of an evaluation that is done, whenever it is called."""
 
@@ -193,7 +198,7 @@ class Whole:
         border: Border,
         regions: Mapping[str, Float32] | None = None,
         rows: bool = False,
-        between: Callable[[float], object] = lambda _: None,
+        between: Callable[[float], object] = unheard,
     ) -> None:
         self._network, self._border, self._rows = network, border, rows
         self._told = Told(between)

@@ -1,6 +1,5 @@
 """The pictures of a run: opened once, prepared as the settings want them, resized for each size."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,13 +22,12 @@ from ..records.style import read as read_style
 from ..settings.settings import Settings
 from .job import Job
 from .regions import at_size, regions
-from .schedule import paints_content
+from .schedule import Scale, paints_content, prints, style_size
 
 __all__ = ["AtSize", "Inputs", "Opened", "arrange", "open_pictures", "open_style"]
 
 
-_PRINT = 1500  # longer side from which on softness is seen
-_BLUR = 1.5  # times larger than it is: a painting that gets soft
+_BLUR = 1.5  # a painting that would be enlarged by more than this is told
 
 
 class Opened(NamedTuple):
@@ -104,13 +102,13 @@ class Inputs:
     start: Float32
     settings: Settings
 
-    def at(self, size: Size, between: Callable[[], object] = lambda: None) -> AtSize:
+    def at(self, scale: Scale, between: Callable[[], object] = lambda: None) -> AtSize:
         """All of them at one size of the result; `between` is called after each picture."""
-        factors = self.settings.style_scales
-        factors *= 1 if len(factors) > 1 else len(self.styles)
+        size = scale.size
         styles = []
-        for one, factor in zip(self.styles, factors, strict=True):
-            styles.append(_at_longer_side(one, factor * max(size)))
+        factors = self.settings.style_scales * len(self.styles)
+        for one, factor in zip(self.styles, factors, strict=False):
+            styles.append(images.resize(one, *style_size(Size.of(one), factor, scale)))
             between()
         parts = self.regions
         if parts is not None:
@@ -121,7 +119,7 @@ class Inputs:
         ]
         content = images.resize(self.content, *size)
         between()
-        start = content if self.start is self.content else images.resize(self.start, *size)
+        start = content.copy() if self.start is self.content else images.resize(self.start, *size)
         return AtSize(content, styles, alphas, parts, self._simpler(start))
 
     def start_at(self, size: Size) -> Float32:
@@ -221,15 +219,14 @@ def _note_blur(
     styles: Sequence[Float32], settings: Settings, size: Size, note: Callable[[str], None]
 ) -> None:
     """Say which paintings are too small for a print."""
-    if max(size) < _PRINT or settings.beta == 0:
+    if not prints(max(size), settings):
         return
     for one, factor in zip(styles, settings.style_scales * len(styles), strict=False):
         longer = max(Size.of(one))
         if factor * max(size) > _BLUR * longer:
-            own = math.floor(100 * longer / max(size)) / 100
             note(
-                f"the painting has {longer} pixels, and the picture {max(size)}: enlarged, its "
-                f"strokes are soft; --style-scale {max(own, 0.1):g} takes it at its own size"
+                f"the painting has {longer} pixels, and the print {max(size)}: it is not "
+                "enlarged, since its strokes would be soft"
             )
 
 
@@ -286,7 +283,3 @@ def _start(
         return init
     share = np.float32(settings.init_blend)
     return share * images.resize(init, *Size.of(content)) + (1 - share) * content
-
-
-def _at_longer_side(picture: Float32, longer: float) -> Float32:
-    return images.resize(picture, *images.fit(*Size.of(picture), round(longer)))

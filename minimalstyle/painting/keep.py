@@ -50,7 +50,7 @@ def measure_style(
     run = prepare(Job(content=blank, styles=(path,), settings=settings), network=network)
     sizes: list[Size] = []
     for scale in run.scales:
-        pictures = run.inputs.at(scale.size)
+        pictures = run.inputs.at(scale)
         style_targets(
             network,
             pictures.styles,

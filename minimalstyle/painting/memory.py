@@ -18,7 +18,7 @@ from ..optimize import lean
 from ..optimize.lbfgs import CORRECTIONS, MOVING
 from ..pictures.images import Size, fit
 from ..settings.settings import LARGEST, Border, Settings
-from .schedule import Scale, scales
+from .schedule import Scale, scales, style_size
 
 __all__ = [
     "BASE",
@@ -38,14 +38,14 @@ _OPTIMIZER = 190
 _PICTURE = 40
 _APART = 1.1  # times larger, from one size to the next that is tried
 # The same of `lean_lbfgs`, whose corrections take 4 bytes each.
-_LEAN_OPTIMIZER, _LEAN_PICTURE = 28, 26
+_LEAN_OPTIMIZER, _LEAN_PICTURE = 28, 35
 _PADDED = 10  # of pictures with a margin, besides
 
 
 def memory_needed(
     network: Network,
     sizes: Sequence[Size],
-    style_sizes: Sequence[Size],
+    styles: Sequence[Size],
     settings: Settings | None = None,
     *,
     loaded_pixels: int = 0,
@@ -59,8 +59,8 @@ def memory_needed(
     network : Network
     sizes : sequence of (width, height)
         Of each scale, coarse to fine.
-    style_sizes : sequence of (width, height)
-        Of each style picture at the last scale; at the others they are smaller as the scales are.
+    styles : sequence of (width, height)
+        Of each style picture as it is.
     settings : Settings, optional
         For layers, pooling and border.
     loaded_pixels : int
@@ -83,10 +83,10 @@ def memory_needed(
         run = evaluation_at(network, scale, settings, masked, room)
         # Filters for the backward pass come with the first evaluation.
         filters = run.filter_bytes if number else run.filter_bytes // 2
-        here = styles_at(scale.size, sizes, style_sizes)
+        here = styles_at(scale, styles, settings)
         layers = acting_styles(scale, settings)
-        styles = _style_bytes(network, here, layers, settings, masked=masked, room=room)
-        at_once = max(at_once, filters + styles)
+        targets = _style_bytes(network, here, layers, settings, masked=masked, room=room)
+        at_once = max(at_once, filters + targets)
         at_once = max(at_once, filters + run.memory_to_begin())
         at_once = max(at_once, run.filter_bytes + run.memory() + _optimizer(scale, settings))
     return _always(network, loaded_pixels) + at_once
@@ -153,20 +153,15 @@ def largest_size(
         0 when not even the smallest picture fits.
     """
     settings = settings or Settings()
-    factors = settings.style_scales * (1 if len(settings.style_scales) > 1 else len(styles))
     pixels = sum(width * height for width, height in [content, *styles])
 
     def fits(longer: int) -> bool:
         side = longer // 2  # the size before is about that, and others are far smaller
         sizes = [fit(*content, one) for one in (min(side, settings.first_size), side, longer)]
-        style_sizes = [
-            fit(*style, round(factor * longer))
-            for style, factor in zip(styles, factors, strict=True)
-        ]
         needed = memory_needed(
             network,
             sizes,
-            style_sizes,
+            styles,
             settings,
             loaded_pixels=pixels,
             masked=masked,
@@ -205,10 +200,10 @@ def acting_styles(scale: Scale, settings: Settings) -> list[str]:
     return list(scale.style_layers) if settings.beta > 0 else []
 
 
-def styles_at(size: Size, sizes: Sequence[Size], style_sizes: Sequence[Size]) -> list[Size]:
-    """Sizes of the styles at one size of the result, from those at the last one."""
-    share = max(size) / max(sizes[-1])
-    return [fit(*one, round(max(one) * share)) for one in style_sizes]
+def styles_at(scale: Scale, styles: Sequence[Size], settings: Settings) -> list[Size]:
+    """Sizes of the style pictures at a scale."""
+    factors = settings.style_scales * len(styles)
+    return [style_size(one, factor, scale) for one, factor in zip(styles, factors, strict=False)]
 
 
 def _style_bytes(

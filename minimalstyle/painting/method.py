@@ -115,10 +115,13 @@ def _paint_scale(
     """Steps 3 to 9 at one size, which counts from 1."""
     begun, scale = progress.seconds, run.scales[number - 1]
     watch = progress.watcher(number)
-    pictures = run.inputs.at(scale.size, lambda: watch(0.0))
+    pictures = run.inputs.at(scale, lambda: watch(0.0))
     # 5. The image that is being painted, begun with the start image.
-    image = saved.begin(number, canvas.enlarged(pictures.start), saved.scales)
+    image = canvas.enlarged(pictures.start)
+    image = saved.begin(number, image, saved.scales, needed=scale.continues)
     watch(0.0)
+    if scale.continues:
+        pictures = pictures._replace(content=image)
     # 3. Content reference, 4. style reference, at this size.
     objective = objective_at(
         run.network,

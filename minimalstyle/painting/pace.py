@@ -84,7 +84,7 @@ def seconds_needed(
     network: Network,
     sizes: Sequence[Size],
     iterations: int,
-    style_sizes: Sequence[Size],
+    styles: Sequence[Size],
     settings: Settings | None = None,
     *,
     pace: Pace | None = None,
@@ -95,7 +95,7 @@ def seconds_needed(
     Parameters
     ----------
     network : Network
-    sizes, style_sizes : sequence of (width, height)
+    sizes, styles : sequence of (width, height)
         As for `memory_needed`.
     iterations : int
         At the last scale; before it the settings say how many.
@@ -113,7 +113,7 @@ def seconds_needed(
     for scale, times in zip(made, work or [1.0] * len(made), strict=True):
         targets = [scale.size]
         if acting_styles(scale, settings):
-            targets += styles_at(scale.size, sizes, style_sizes)
+            targets += styles_at(scale, styles, settings)
         for one in targets:
             total += _TARGET * pace.seconds(one, settings.border, shallow=not scale.deep)
         here = times * pace.seconds(scale.size, settings.border, shallow=not scale.deep)
@@ -121,11 +121,17 @@ def seconds_needed(
     return total
 
 
+def limited(settings: Settings, iterations: int) -> Settings:
+    """With at most so many iterations at each of the large sizes."""
+    few = min(iterations, settings.print_iterations)
+    return replace(settings, iterations=iterations, print_iterations=few)
+
+
 def iterations_for(
     seconds: float,
     network: Network,
     sizes: Sequence[Size],
-    style_sizes: Sequence[Size],
+    styles: Sequence[Size],
     settings: Settings | None = None,
     *,
     pace: Pace | None = None,
@@ -137,15 +143,16 @@ def iterations_for(
     ----------
     seconds : float
         From 0 up.
-    network, sizes, style_sizes, settings, pace, work
+    network, sizes, styles, settings, pace, work
         As for `seconds_needed`.
     """
     pace = pace or measure_pace(network, settings)
 
+    chosen = settings or Settings()
+
     def takes(iterations: int) -> float:
-        return seconds_needed(
-            network, sizes, iterations, style_sizes, settings, pace=pace, work=work
-        )
+        few = limited(chosen, iterations)
+        return seconds_needed(network, sizes, iterations, styles, few, pace=pace, work=work)
 
     most = bisect_right(range(1, _MOST + 1), seconds, key=takes)
     return max(most, 1), most >= 1

@@ -9,7 +9,7 @@ from ..network.bands import Bands
 from ..network.evaluation import Whole
 from ..pictures.images import Size
 from .memory import evaluation_at, largest_size, memory_needed
-from .pace import Pace, iterations_for, measure_pace, seconds_needed
+from .pace import Pace, iterations_for, limited, measure_pace, seconds_needed
 from .prepare import Prepared
 
 __all__ = [
@@ -37,7 +37,8 @@ class Plan:
     memory : int
         Bytes.
     available : int or None
-        Bytes that this process can have, with those that it has already; None when unknown.
+        Bytes that this process can have, with those that it has already, and not more than the
+        setting `memory`; None when unknown.
     seconds : float
     bands : tuple of int
         In which the picture is computed at each scale; 1 for in one piece.
@@ -79,7 +80,8 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
         work=[one.work for one in made],
     )
     bands = tuple(one.number if isinstance(one, Bands) else 1 for one in made)
-    return Plan(tuple(sizes), counts, memory_of(run), available(), seconds, bands)
+    bounds = [one for one in (available(), run.settings.memory) if one is not None]
+    return Plan(tuple(sizes), counts, memory_of(run), min(bounds, default=None), seconds, bands)
 
 
 def _evaluations(run: Prepared) -> list[Whole | Bands]:
@@ -197,15 +199,14 @@ def in_time(run: Prepared, seconds: float) -> tuple[Prepared, Pace]:
     )
     text = f"{count} iterations fit into the time"
     run.note(text if fits else "not even one iteration fits into the time; one it is")
-    return run.changed(iterations=count), pace
+    return run.changed(**vars(limited(run.job.settings, count))), pace
 
 
 def _largest_that_fits(run: Prepared, memory: int) -> int:
-    styles = [Size.of(one.rgb) for one in run.opened.styles]
     return largest_size(
         run.network,
         run.content_size,
-        styles,
+        run.style_sizes,
         memory,
         run.settings,
         masked=run.masked,

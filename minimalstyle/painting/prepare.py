@@ -11,7 +11,7 @@ from ..machine import available_memory, resident_memory
 from ..network.bounded import Measure, measure
 from ..network.network import Network, load_network
 from ..optimize.lbfgs import SEGMENT
-from ..pictures.images import Size, fit
+from ..pictures.images import Size
 from ..settings.settings import Settings
 from .inputs import Inputs, Opened, arrange, open_pictures
 from .job import Job
@@ -73,12 +73,8 @@ class Prepared:
 
     @property
     def style_sizes(self) -> list[Size]:
-        """Of the style pictures at the size of the result."""
-        factors = self.settings.style_scales * len(self.opened.styles)
-        return [
-            fit(*Size.of(one.rgb), round(factor * max(self.size)))
-            for one, factor in zip(self.opened.styles, factors, strict=False)
-        ]
+        """Of the style pictures as they are."""
+        return [Size.of(one.rgb) for one in self.opened.styles]
 
     @cached_property
     def bound(self) -> int | None:

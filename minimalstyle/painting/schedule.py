@@ -10,7 +10,7 @@ from ..optimize.lbfgs import EXPONENT
 from ..pictures.images import MIN_SIDE, Size, fit
 from ..settings.settings import Settings
 
-__all__ = ["Scale", "paints_content", "scales", "sizes"]
+__all__ = ["Scale", "paints_content", "prints", "scales", "sizes", "style_size"]
 
 # Of the optimiser's variables where a photograph is painted on. At coarse sizes, where it is far
 # from the painting, steps are long, and with less smooth variables spots of a flat sky run away
@@ -18,8 +18,11 @@ __all__ = ["Scale", "paints_content", "scales", "sizes"]
 _COARSE_EXPONENT, _PAINTED_EXPONENT = 0.5, 0.2
 _SHALLOW = 3  # blocks of the network whose layers act at every size
 _SHALLOW_WORK = 0.4  # share of the work that is left without the others
-# Above this longer side the strokes are there already: fewer iterations sharpen them.
-_LARGE, _LARGE_SHARE = 1024, 0.4
+# A result with a longer side above this is a print: a picture of the size after it, continued at
+# larger sizes. There that picture is the content. The photograph would take its strokes away again,
+# and leave their rests (docs/choices.md). What is a dot in the picture is a blot in the print, so
+# the picture gets more iterations.
+_PRINT, _PICTURE, _MORE = 1024, 512, 2
 _FIXED_WORK = 10_000  # pixels whose work every evaluation costs besides its own
 
 
@@ -38,6 +41,8 @@ class Scale:
         Of the optimiser's variables.
     deep : bool
         All style layers act.
+    continues : bool
+        The content is the picture as painted so far, enlarged, and no painting is enlarged.
     large : bool
         The optimiser is one that takes little memory.
     """
@@ -48,6 +53,7 @@ class Scale:
     style_layers: dict[str, float]
     exponent: float
     deep: bool
+    continues: bool
     large: bool
 
     @property
@@ -60,21 +66,25 @@ class Scale:
 def scales(of_sizes: Sequence[tuple[int, int]], settings: Settings) -> list[Scale]:
     """What is done at given sizes (width, height), coarse to fine."""
     made = []
+    whole, more = len(of_sizes), 1  # the number of the size where the picture is whole
+    if prints(max(of_sizes[-1]), settings):
+        whole = 1 + sum(max(size) < _PICTURE for size in of_sizes)
+        more = _MORE
     for number, size in enumerate(of_sizes, start=1):
-        first, last = number == 1, number == len(of_sizes)
-        exponent = _PAINTED_EXPONENT if last else _COARSE_EXPONENT
+        first, continues = number == 1, number > whole
+        iterations = settings.iterations if number == whole else settings.coarse_iterations
+        exponent = _COARSE_EXPONENT if number < whole else _PAINTED_EXPONENT
         styles = _acting(settings.style_layers, size, settings, first=first)
-        iterations = settings.iterations if last else settings.coarse_iterations
-        large = max(size) > _LARGE
         made.append(
             Scale(
                 Size(*size),
-                math.ceil(_LARGE_SHARE * iterations) if large else iterations,
+                settings.print_iterations if continues else more * iterations,
                 _acting(settings.kept, size, settings, first=first),
                 styles,
                 exponent if paints_content(settings) else EXPONENT,
                 len(styles) == len(settings.style_layers),
-                large,
+                continues,
+                max(size) > _PRINT,
             )
         )
     return made
@@ -101,14 +111,36 @@ def sizes(content: tuple[int, int], settings: Settings) -> list[Size]:
             f"of this picture; it takes {smallest}",
             setting="size",
         )
-    first = max(min(settings.coarsest, longer / 2), smallest)
-    steps = round(math.log2(longer / first)) if settings.scales is None else settings.scales - 1
-    if first > 0.8 * longer:  # a beginning of nearly the same size helps nobody
-        steps = 0
-    elif settings.scales is None:
-        steps = max(steps, 1)
-    sides = [round(longer * (first / longer) ** (step / steps)) for step in range(steps, 0, -1)]
-    return [fit(width, height, side) for side in (*dict.fromkeys(sides), longer)]
+    a_print = prints(longer, settings)
+    picture = max(_PICTURE, smallest) if a_print else longer
+    first = max(min(settings.coarsest, picture / 2), smallest)
+    sides = [*_sides(first, picture, settings.scales), picture]
+    if a_print:
+        sides += [*_sides(picture, longer, None)[1:], longer]
+    return [fit(width, height, side) for side in dict.fromkeys(sides)]
+
+
+def _sides(first: float, last: int, number: int | None) -> list[int]:
+    """Those before the last, in equal steps; of about 2 without a number."""
+    if first > 0.8 * last:  # a beginning of nearly the same size helps nobody
+        return []
+    steps = max(round(math.log2(last / first)), 1) if number is None else number - 1
+    return [round(last * (first / last) ** (step / steps)) for step in range(steps, 0, -1)]
+
+
+def prints(longer: int, settings: Settings) -> bool:
+    """Whether a result of a longer side is a picture that is continued."""
+    painted = paints_content(settings) and settings.init_blend == 1.0
+    return longer > _PRINT and painted and settings.scales is None
+
+
+def style_size(own: Size, factor: float, scale: Scale) -> Size:
+    """Of a painting at a scale: `factor` times as large as the result.
+
+    The strokes of an enlarged painting are soft, and those of a print would be.
+    """
+    longer = round(factor * max(scale.size))
+    return fit(*own, min(longer, max(own)) if scale.continues else longer)
 
 
 def paints_content(settings: Settings) -> bool:

@@ -75,6 +75,7 @@ class SavedRun:
         self._outputs: dict[str, list[str]] = {}
         self._sections: Generator[checkpoint.Section, None, None] | None = None
         self._place: dict[str, Any] = {}
+        self._needed: dict[str, npt.NDArray[np.float32]] = {}  # beside the state of the optimiser
         self._new: list[Evaluated] = []
         self._end: int | None = None  # of what is right in the file; None when it is not of now
         self._kept = time.monotonic()
@@ -100,7 +101,7 @@ class SavedRun:
             self._terms = dict(facts["terms"])
             if "image" in arrays:
                 self._image = arrays["image"].reshape(height, width, 3)
-            else:
+            if "variables" in arrays or self._image is None:
                 known = facts["known"]
                 self._state = State(
                     arrays["variables"].reshape(height * width * 3),
@@ -121,13 +122,23 @@ class SavedRun:
                 self._failed(error)
 
     def begin(
-        self, scale: int, image: npt.NDArray[np.float32], scales: Sequence[dict[str, Any]]
+        self,
+        scale: int,
+        image: npt.NDArray[np.float32],
+        scales: Sequence[dict[str, Any]],
+        *,
+        needed: bool = False,
     ) -> npt.NDArray[np.float32]:
-        """The image with which a scale begins: the one given, which is kept, or the one read."""
+        """The image with which a scale begins: the one given, which is kept, or the one read.
+
+        It is kept until the scale ends if it is `needed`: as its content.
+        """
         if scale == self.scale:
-            return image if self._image is None else self._image
-        self._place, self._terms = {"scale": scale, "scales": list(scales)}, {}
-        self._write({}, {"image": image})
+            image = image if self._image is None else self._image
+        else:
+            self._place, self._terms = {"scale": scale, "scales": list(scales)}, {}
+            self._write({}, {"image": image})
+        self._needed = {"image": image} if needed else {}
         return image
 
     def hooks(self, scale: int, objective: Objective) -> dict[str, Any]:
@@ -182,7 +193,7 @@ class SavedRun:
             "history": state.history,
             "known": None,
         }
-        arrays: dict[str, npt.NDArray[Any]] = {"variables": state.variables}
+        arrays: dict[str, npt.NDArray[Any]] = {"variables": state.variables, **self._needed}
         if state.known is not None:
             facts["known"] = state.known.loss, state.known.value
             arrays["gradient"] = state.known.gradient

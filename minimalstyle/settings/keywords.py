@@ -20,10 +20,15 @@ class SettingsDict(TypedDict, total=False):
     """Allow a result larger than the content picture."""
 
     iterations: int
-    """L-BFGS iterations at the full size; two fifths of them where that is above 1024 pixels."""
+    """L-BFGS iterations at the full size; in a print, twice as many at 512 pixels."""
 
     coarse_iterations: int
-    """L-BFGS iterations at each coarser size; two fifths of them above 1024 pixels."""
+    """L-BFGS iterations at each coarser size; in a print, twice as many."""
+
+    print_iterations: int
+    """A result of more than 1024 pixels is a print: the picture at 512 pixels, continued at larger
+    sizes. So many L-BFGS iterations at each of them.
+    """
 
     first_size: int
     """Longer side, in pixels, of the first and coarsest size, where the large forms are painted.

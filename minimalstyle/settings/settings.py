@@ -74,8 +74,7 @@ class Settings:
         Setting(
             "sizes and iterations",
             "at the full size",
-            "L-BFGS iterations at the full size; two fifths of them where that is above 1024 "
-            "pixels.",
+            "L-BFGS iterations at the full size; in a print, twice as many at 512 pixels.",
             (1, 1_000_000),
             metavar="N",
         ),
@@ -85,11 +84,22 @@ class Settings:
         Setting(
             "sizes and iterations",
             "at each coarser size",
-            "L-BFGS iterations at each coarser size; two fifths of them above 1024 pixels.",
+            "L-BFGS iterations at each coarser size; in a print, twice as many.",
             (1, 1_000_000),
             metavar="N",
         ),
     ] = 30
+    print_iterations: Annotated[
+        int,
+        Setting(
+            "sizes and iterations",
+            "at each size after 512 px of a print",
+            "A result of more than 1024 pixels is a print: the picture at 512 pixels, continued at "
+            "larger sizes. So many L-BFGS iterations at each of them.",
+            (1, 1_000_000),
+            metavar="N",
+        ),
+    ] = 8
     first_size: Annotated[
         int,
         Setting(

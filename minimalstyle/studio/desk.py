@@ -8,33 +8,27 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
-from PIL import Image
 
 from ..errors import ImageError, OutputError
 from ..files import atomic_write, reason
 from ..gallery import paintings
 from ..pictures import images
-from ..pictures.opening import errors_of_pillow, open_picture
 from ..records import recipe
 from ..settings.settings import Settings
 from .painter import Painter, Work
+from .uploads import read, small
 from .wishes import NOT_FROM_A_PAGE, as_json
 from .worker import Source
 
-__all__ = ["MOST_BYTES", "Busy", "Desk", "describe"]
+__all__ = ["MOST_PAINTINGS", "Busy", "Desk", "describe"]
 
-MOST_BYTES = 64_000_000  # of an upload
-MOST_PIXELS = 60_000_000
+MOST_PAINTINGS = 2  # blended
 _PHOTOS, _PHOTO_BYTES = 12, 256_000_000
 _OWN = 40  # paintings
 _WAITING = 12  # works that are not finished
@@ -58,7 +52,7 @@ class Photo:
         The file.
     width, height : int
     shown : bytes
-        A WebP for the page.
+        A picture for the page.
     sha256 : str
     recipe : dict or None
         Of a picture that this program has made.
@@ -90,7 +84,7 @@ class Desk:
         self.works: OrderedDict[str, Work] = OrderedDict()
         self._thumbs: dict[str, bytes] = {}
         self._lock = threading.RLock()  # of works
-        self.tabs: Counter[str] = Counter()  # that are open
+        self._tabs: Counter[str] = Counter()  # that are open
         self.drafts = Painter(self._works_changed, keep=True)
         self.prints = Painter(self._works_changed, nice=10)
 
@@ -107,6 +101,22 @@ class Desk:
     def _works_changed(self) -> None:
         self._changed()
 
+    # --- Pages ---
+
+    def opened(self, tab: str) -> None:
+        """A page looks at the desk."""
+        with self._lock:
+            self._tabs[tab] += 1
+
+    def left(self, tab: str) -> None:
+        """It does no longer; its draft goes on, unless another page waits for one."""
+        with self._lock:
+            self._tabs[tab] -= 1
+            self._tabs += Counter()  # those above 0
+            for one in list(self.works.values()):
+                if one.kind != "print" and one.state == "waiting" and self._tabs[one.tab]:
+                    self._stop_drafts(lambda other: not self._tabs[other.tab])
+
     # --- Photographs ----------------------------------------------------------------------------
 
     def add_photo(self, data: bytes) -> Photo:
@@ -116,12 +126,12 @@ class Desk:
             if one.sha256 == digest:
                 self.photos.move_to_end(one.id)
                 return one
-        picture = _read(data)
+        picture = read(data)
         width, height = images.Size.of(picture.rgb)
         made = None
         with suppress(ImageError):
             made = recipe.read(data)
-        shown = _webp(picture, _SCREEN, 88)
+        shown = small(picture, _SCREEN, 88)
         photo = Photo(secrets.token_hex(8), data, width, height, shown, digest, made)
         self.photos[photo.id] = photo
         while len(self.photos) > 1 and (
@@ -130,6 +140,11 @@ class Desk:
         ):
             self.photos.popitem(last=False)
         return photo
+
+    def whole(self, key: str) -> bytes:
+        """A photograph with all its pixels, for the page; KeyError where there is none."""
+        picture = read(self.photos[key].data)
+        return small(picture, max(picture.rgb.shape), 92)
 
     def described(self, photo: Photo) -> dict[str, Any]:
         """A photograph as the page knows it."""
@@ -142,14 +157,21 @@ class Desk:
 
     def _recipe(self, made: Mapping[str, Any]) -> dict[str, Any] | None:
         """Settings, and the pictures that it was made from, as far as they are here."""
-        if recipe.command_of(made) != "stylize" or len(made["inputs"]["styles"]) != 1:
+        styles = made["inputs"].get("styles") or []
+        if recipe.command_of(made) != "stylize" or len(styles) > MOST_PAINTINGS:
             return None
-        content, (style,) = made["inputs"].get("content"), made["inputs"]["styles"]
+        content = made["inputs"].get("content")
         photo = next((one.id for one in self.photos.values() if one.sha256 == content), None)
-        painting = next((key for key in self.painting_keys() if self._digest(key) == style), None)
+        here = {self._digest(key): key for key in self.painting_keys()}
+        found = [here[one] for one in styles if one in here]
         settings = {**asdict(Settings()), **recipe.settings_of(made)}
         kept = {name: one for name, one in settings.items() if name not in NOT_FROM_A_PAGE}
-        return {"settings": as_json(kept), "photo": photo, "painting": painting}
+        all_here = len(found) == len(styles)
+        return {
+            "settings": as_json(kept),
+            "photo": photo,
+            "paintings": found if all_here else None,
+        }
 
     # --- Paintings ------------------------------------------------------------------------------
 
@@ -180,7 +202,7 @@ class Desk:
             return key
         if len(self._own()) >= _OWN:
             raise Busy(f"the wall has {_OWN} paintings of your own; take one down first")
-        self._thumbs[key] = _webp(_read(data), _THUMB, 82)
+        self._thumbs[key] = small(read(data), _THUMB, 82, "WEBP")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             atomic_write(self.folder / key, data)
@@ -200,7 +222,7 @@ class Desk:
     def thumb(self, key: str) -> bytes:
         """A small WebP of a painting; KeyError where there is none."""
         if key not in self._thumbs:
-            self._thumbs[key] = _webp(_read(self._painting(key)), _THUMB, 82)
+            self._thumbs[key] = small(read(self._painting(key)), _THUMB, 82, "WEBP")
         return self._thumbs[key]
 
     def _painting(self, key: str) -> bytes:
@@ -224,7 +246,7 @@ class Desk:
         kind: Literal["draft", "print", "plan"],
         *,
         photo: str,
-        painting: str,
+        paintings: Iterable[str],
         settings: Settings,
         tab: str = "",
         sizes: Iterable[int] = (),
@@ -239,7 +261,7 @@ class Desk:
             kind,
             tab,
             Source(photo, found.data),
-            Source(painting, self._painting(painting)),
+            tuple(Source(key, self._painting(key)) for key in paintings),
             settings,
             tuple(sizes),
         )
@@ -250,21 +272,34 @@ class Desk:
 
     def _place(self, one: Work) -> None:
         if one.kind != "print":
-            for other in list(self.works.values()):
-                gone = other.tab == one.tab or not self.tabs[other.tab]
-                if other.kind == one.kind and gone and not other.ended.is_set():
-                    self.stop(other.id)
+            self._stop_drafts(
+                lambda other: (
+                    (other.tab == one.tab and other.kind == one.kind) or not self._tabs[other.tab]
+                )
+            )
         self._tidy()
         if sum(not other.ended.is_set() for other in self.works.values()) >= _WAITING:
             raise Busy(f"{_WAITING} pictures are waiting; let one of them be finished first")
         self.works[one.id] = one
         (self.prints if one.kind == "print" else self.drafts).add(one)
 
+    def _stop_drafts(self, which: Callable[[Work], bool]) -> None:
+        for one in list(self.works.values()):
+            if one.kind != "print" and not one.ended.is_set() and which(one):
+                self.stop(one.id)
+
     def stop(self, key: str) -> None:
         """A work is no longer wanted; KeyError where there is none."""
         with self._lock:
             one = self.works.pop(key)
         (self.prints if one.kind == "print" else self.drafts).stop(one)
+        self._changed()
+
+    def keep(self, key: str) -> None:
+        """A work is to end with what is painted so far; KeyError where there is none."""
+        with self._lock:
+            one = self.works[key]
+        (self.prints if one.kind == "print" else self.drafts).keep(one)
         self._changed()
 
     def _tidy(self) -> None:
@@ -293,7 +328,7 @@ def describe(one: Work) -> dict[str, Any]:
         "kind": one.kind,
         "tab": one.tab,
         "photo": one.photo.key,
-        "painting": one.painting.key,
+        "paintings": [painting.key for painting in one.paintings],
         "settings": as_json(asdict(one.settings)),
         "state": "stopped" if one.unwanted else one.state,
         "fraction": one.fraction,
@@ -301,37 +336,13 @@ def describe(one: Work) -> dict[str, Any]:
         "size": one.size,
         "version": one.version,
         "text": one.text,
+        "early": one.early,
     }
 
 
 def _is_own(name: str) -> bool:
     digest = name.removeprefix("own-")
     return name.startswith("own-") and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
-
-
-def _read(data: bytes) -> images.Picture:
-    """Of an upload; what would take too much memory is refused before it is decoded."""
-    if not data:
-        raise ImageError("the file is empty")
-    name = "this file"
-    with errors_of_pillow(name), open_picture(BytesIO(data), name) as image:
-        if image.width * image.height > MOST_PIXELS:
-            most = f"{MOST_PIXELS / 1e6:.0f} million pixels are the most"
-            raise ImageError(f"{name}: has {image.width}x{image.height} pixels; {most}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return images.load(data)
-
-
-def _webp(picture: images.Picture, longer: int, quality: int) -> bytes:
-    width, height = images.Size.of(picture.rgb)
-    size = images.fit(width, height, min(longer, max(width, height)))
-    channels = [images.eight_bits(images.resize(picture.rgb, *size))]
-    if picture.alpha is not None:
-        channels.append(images.eight_bits(images.resize(picture.alpha, *size)[..., None]))
-    buffer = BytesIO()
-    Image.fromarray(np.concatenate(channels, axis=2)).save(buffer, "WEBP", quality=quality)
-    return buffer.getvalue()
 
 
 def _bytes_of(one: Work) -> int:

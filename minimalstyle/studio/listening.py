@@ -7,6 +7,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -44,7 +45,8 @@ def serve(
     listening = _listening(host, port)
     port = listening.getsockname()[1]
     token = None if _is_loopback(host) else secrets.token_urlsafe(24)
-    name = f"[{host}]" if ":" in host else host
+    name = _reached_at(host)
+    name = f"[{name}]" if ":" in name else name
     address = f"http://{name}:{port}/" + (f"?token={token}" if token else "")
     config = uvicorn.Config(
         application(folder, port, token, debug=debug),
@@ -68,6 +70,16 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         raise UsageError(f"{host}, port {port}: cannot be listened at: {reason(error)}") from None
     return found
+
+
+def _reached_at(host: str) -> str:
+    """Where others find this computer, if it listens at all of its addresses."""
+    if host != "0.0.0.0":
+        return host
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(("192.0.2.1", 9))  # for documentation (RFC 5737); nothing is sent
+        return str(asking.getsockname()[0])
+    return host
 
 
 def _is_loopback(host: str) -> bool:

@@ -39,7 +39,8 @@ class Work:
     kind : {"draft", "print", "plan"}
     tab : str
         Of the browser; a new draft takes the place of that of the same.
-    photo, painting : Source
+    photo : Source
+    paintings : tuple of Source
         With their data, until it has ended.
     settings : Settings
     sizes : tuple of int
@@ -55,6 +56,8 @@ class Work:
         What there is to say.
     unwanted : bool
         It is to stop.
+    early : bool
+        It is to end, or has ended, before it is finished, with what is painted so far.
     ended : Event
     """
 
@@ -62,7 +65,7 @@ class Work:
     kind: Literal["draft", "print", "plan"]
     tab: str
     photo: Source
-    painting: Source
+    paintings: tuple[Source, ...]
     settings: Settings
     sizes: tuple[int, ...] = ()
     state: Literal["waiting", "painting", "done", "failed", "stopped"] = "waiting"
@@ -74,6 +77,7 @@ class Work:
     result: Any = None
     text: str = ""
     unwanted: bool = False
+    early: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -116,6 +120,14 @@ class Painter(threading.Thread):
         if waited:
             self._end(one, "stopped")
 
+    def keep(self, one: Work) -> None:
+        """A work is to end with what is painted so far; one that waits is stopped."""
+        with self._ready:
+            waits = one in self._queue
+            one.early = one.early or not (waits or one.ended.is_set())
+        if waits:
+            self.stop(one)
+
     def close(self) -> None:
         """End the process, whatever it does, and this thread."""
         with self._ready:
@@ -157,6 +169,7 @@ class Painter(threading.Thread):
             pipe = self._begun()
             pipe.send(self._task(one))
             asked: float | None = None
+            told = False
             while one.state == "painting":
                 if pipe.poll(0.05):
                     self._heard(one, *pipe.recv())
@@ -169,7 +182,10 @@ class Painter(threading.Thread):
                         self._end_process()
                         self._end(one, "stopped")
                     else:
-                        pipe.send(one.id)
+                        pipe.send((one.id, "stop"))
+                if one.early and not told:
+                    told = True
+                    pipe.send((one.id, "keep"))
         except (EOFError, OSError):
             self._end_process()
             one.text = "" if one.unwanted else _DIED
@@ -195,13 +211,15 @@ class Painter(threading.Thread):
         else:
             one.result, one.picture = value
             one.version, one.fraction, one.left = one.version + 1, 1.0, 0.0
+            one.early = one.result.report["stopped"] == "interrupted"
             one.text = one.result.report.get("error", "")
             self._end(one, "done")
         self._changed()
 
     def _end(self, one: Work, state: Literal["done", "failed", "stopped"]) -> None:
         one.state = state
-        one.photo, one.painting = (Source(old.key, None) for old in (one.photo, one.painting))
+        one.photo = Source(one.photo.key, None)
+        one.paintings = tuple(Source(old.key, None) for old in one.paintings)
         one.ended.set()
         self._changed()
 
@@ -213,8 +231,8 @@ class Painter(threading.Thread):
             self._has[kind] = source.key
             return Source(source.key, None if has else source.data)
 
-        photo, painting = sent("photo", one.photo), sent("painting", one.painting)
-        return Task(one.id, photo, painting, one.settings, one.sizes)
+        paintings = tuple(sent(f"painting {n}", old) for n, old in enumerate(one.paintings))
+        return Task(one.id, sent("photo", one.photo), paintings, one.settings, one.sizes)
 
     def _begun(self) -> Connection:
         """The pipe to the process, which is begun where there is none."""

@@ -24,14 +24,14 @@ from ..errors import ImageError, UsageError
 from ..files import reason
 from ..settings.schema import json_schema
 from ..settings.settings import LARGEST, SETTINGS
-from .desk import MOST_BYTES, Busy, Desk, describe
+from .desk import MOST_PAINTINGS, Busy, Desk, describe
 from .guard import Guard
+from .uploads import MOST_BYTES, Refused, body, wish
 from .wishes import settings_from
 
 __all__ = ["application"]
 
 _PAGE = Path(__file__).parent / "page"
-_MOST_JSON = 100_000  # bytes
 _UPLOADS = 2  # at once; others wait
 _SLOWEST = 300.0  # seconds of an upload
 _LISTENERS = 24  # pages that are open
@@ -43,14 +43,6 @@ _FRESH = {"cache-control": "no-store"}
 _KEPT = {"cache-control": "private, max-age=86400"}
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-class _Refused(Exception):
-    """An answer with a line that says why."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class _Studio:
@@ -106,14 +98,14 @@ class _Studio:
     async def events(self, request: Request) -> Response:
         """How far works are, as often as they change (server-sent events)."""
         if len(self._listeners) >= _LISTENERS:
-            raise _Refused(503, "too many pages are open")
+            raise Refused(503, "too many pages are open")
         woken = asyncio.Event()
         woken.set()
-        self._listeners.add(woken)
         tab = request.query_params.get("tab", "")[:64]
-        self.desk.tabs[tab] += 1
 
         async def told() -> AsyncIterator[str]:
+            self._listeners.add(woken)  # here: one that is gone at once never begins
+            self.desk.opened(tab)
             try:
                 while not await request.is_disconnected():
                     try:
@@ -126,7 +118,7 @@ class _Studio:
                     await asyncio.sleep(_BREATH)
             finally:
                 self._listeners.discard(woken)
-                self.desk.tabs[tab] -= 1
+                self.desk.left(tab)
 
         return StreamingResponse(told(), media_type="text/event-stream", headers=_FRESH)
 
@@ -139,8 +131,12 @@ class _Studio:
 
     async def photo(self, request: Request) -> Response:
         """A photograph as the page shows it."""
-        photo = self.desk.photos[request.path_params["key"]]
-        return Response(photo.shown, media_type="image/webp", headers=_KEPT)
+        return _picture(self.desk.photos[request.path_params["key"]].shown)
+
+    async def whole(self, request: Request) -> Response:
+        """A photograph with all its pixels."""
+        async with self._reading:
+            return _picture(await asyncio.to_thread(self.desk.whole, request.path_params["key"]))
 
     async def add_painting(self, request: Request) -> Response:
         """An own painting, as the body of the request."""
@@ -151,7 +147,7 @@ class _Studio:
         """A painting, small."""
         async with self._reading:
             data = await asyncio.to_thread(self.desk.thumb, request.path_params["key"])
-        return Response(data, media_type="image/webp", headers=_KEPT)
+        return _picture(data)
 
     async def remove_painting(self, request: Request) -> Response:
         """Take down an own painting."""
@@ -163,9 +159,9 @@ class _Studio:
         async with self._uploads:
             try:
                 async with asyncio.timeout(_SLOWEST):
-                    data = await _body(request, MOST_BYTES)
+                    data = await body(request, MOST_BYTES)
             except TimeoutError:
-                raise _Refused(408, "the upload took too long") from None
+                raise Refused(408, "the upload took too long") from None
             async with self._reading:
                 return await asyncio.to_thread(use, data)
 
@@ -173,28 +169,28 @@ class _Studio:
 
     async def add_work(self, request: Request) -> Response:
         """Have a picture painted: a draft at once, or a print in the queue."""
-        asked = await _json(request)
+        asked = await wish(request)
         kind = asked.get("kind")
         if kind not in ("draft", "print"):
-            raise _Refused(400, "a work is a draft or a print")
+            raise Refused(400, "a work is a draft or a print")
         settings = settings_from(asked["settings"], draft=kind == "draft")
         work = await self._begin(kind, asked, settings)
         return JSONResponse(describe(work), 201)
 
     async def plan(self, request: Request) -> Response:
         """What sizes take, in seconds and bytes."""
-        asked = await _json(request)
+        asked = await wish(request)
         sizes = asked.get("sizes")
         if not (isinstance(sizes, list) and 0 < len(sizes) <= 8):
-            raise _Refused(400, "one to eight sizes are planned")
+            raise Refused(400, "one to eight sizes are planned")
         if not all(type(one) is int and 16 <= one <= LARGEST for one in sizes):
-            raise _Refused(400, f"sizes are whole numbers from 16 to {LARGEST}")
+            raise Refused(400, f"sizes are whole numbers from 16 to {LARGEST}")
         work = await self._begin("plan", asked, settings_from(asked["settings"]), sizes)
         try:
             if not await asyncio.to_thread(work.ended.wait, _PLAN) or work.state == "stopped":
-                raise _Refused(503, "another question came first")
+                raise Refused(503, "another question came first")
             if work.state == "failed":
-                raise _Refused(422, work.text)
+                raise Refused(422, work.text)
         finally:
             with suppress(KeyError):
                 self.desk.stop(work.id)
@@ -202,9 +198,18 @@ class _Studio:
 
     async def _begin(self, kind: Any, asked: dict[str, Any], settings: Any, sizes: Any = ()) -> Any:
         tab = str(asked.get("tab", ""))[:64]
-        pictures = {name: str(asked[name]) for name in ("photo", "painting")}
+        paintings = asked["paintings"]
+        if not (isinstance(paintings, list) and 0 < len(paintings) <= MOST_PAINTINGS):
+            raise Refused(400, f"a picture is painted after one to {MOST_PAINTINGS} paintings")
         return await asyncio.to_thread(
-            lambda: self.desk.add_work(kind, **pictures, settings=settings, tab=tab, sizes=sizes)
+            lambda: self.desk.add_work(
+                kind,
+                photo=str(asked["photo"]),
+                paintings=map(str, paintings),
+                settings=settings,
+                tab=tab,
+                sizes=sizes,
+            )
         )
 
     async def stop(self, request: Request) -> Response:
@@ -212,13 +217,17 @@ class _Studio:
         self.desk.stop(request.path_params["key"])
         return Response(status_code=204)
 
+    async def keep(self, request: Request) -> Response:
+        """End a work with what is painted so far."""
+        self.desk.keep(request.path_params["key"])
+        return Response(status_code=204)
+
     async def picture(self, request: Request) -> Response:
         """A work as far as it is."""
         picture = self.desk.works[request.path_params["key"]].picture
         if picture is None:
             raise KeyError
-        kind = "image/jpeg" if picture[:2] == b"\xff\xd8" else "image/webp"
-        return Response(picture, media_type=kind, headers=_KEPT)
+        return _picture(picture)
 
     async def download(self, request: Request) -> Response:
         """A finished work as a file, with its recipe."""
@@ -279,12 +288,14 @@ def application(folder: Path, port: int, token: str | None = None, *, debug: boo
         route("/api/events", studio.events),
         route("/api/photos", studio.add_photo, "POST"),
         route("/api/photos/{key}", studio.photo),
+        route("/api/photos/{key}/whole", studio.whole),
         route("/api/paintings", studio.add_painting, "POST"),
         route("/api/paintings/{key}", studio.painting),
         route("/api/paintings/{key}", studio.remove_painting, "DELETE"),
         route("/api/plans", studio.plan, "POST"),
         route("/api/works", studio.add_work, "POST"),
         route("/api/works/{key}", studio.stop, "DELETE"),
+        route("/api/works/{key}/keep", studio.keep, "POST"),
         route("/api/works/{key}/picture", studio.picture),
         route("/api/works/{key}/file.{kind}", studio.download),
         Mount("/", StaticFiles(directory=_PAGE, html=True)),
@@ -295,34 +306,15 @@ def application(folder: Path, port: int, token: str | None = None, *, debug: boo
     return guard
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The body of a request, which is no longer than `most`."""
-    words = f"the file is larger than {most / 1e6:.0f} MB, the most that is taken"
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > most:
-        raise _Refused(413, words)
-    parts, got = [], 0
-    async for part in request.stream():
-        got += len(part)
-        if got > most:
-            raise _Refused(413, words)
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    try:
-        found = json.loads(await _body(request, _MOST_JSON))
-    except (ValueError, RecursionError):
-        raise _Refused(400, "this is not JSON") from None
-    if not isinstance(found, dict) or not {"photo", "painting", "settings"} <= found.keys():
-        raise _Refused(400, "a photo, a painting and settings are needed")
-    return found
+def _picture(data: bytes) -> Response:
+    """A JPEG or a WebP, which never changes."""
+    kind = "image/jpeg" if data[:2] == b"\xff\xd8" else "image/webp"
+    return Response(data, media_type=kind, headers=_KEPT)
 
 
 def _said(error: Exception) -> tuple[int, str]:
     """Status and line for the page."""
-    if isinstance(error, _Refused):
+    if isinstance(error, Refused):
         return error.status, str(error)
     if isinstance(error, ImageError):
         return 422, str(error).removeprefix("picture: ")

@@ -10,7 +10,7 @@ from ..settings.settings import OF_THE_MACHINE, SETTINGS, Settings
 
 __all__ = ["NOT_FROM_A_PAGE", "as_json", "settings_from"]
 
-NOT_FROM_A_PAGE = {"segment", "style_blend", *OF_THE_MACHINE}
+NOT_FROM_A_PAGE = {"segment", *OF_THE_MACHINE}
 _DRAFT = 640  # longest side of a draft
 
 

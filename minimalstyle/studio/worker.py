@@ -1,12 +1,14 @@
 """The process that paints: takes tasks from a pipe, and tells how far it is.
 
-It ends when the other end of its pipe is gone, so no server leaves one behind.
+It ends with the server, however that ended, so none is left behind.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._types import Float32
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from ..painting.pace import Pace
     from ..painting.prepare import Prepared
     from ..painting.result import Result
-    from ..pictures.images import Picture
+    from ..pictures.images import Picture, Size
 
 __all__ = ["Source", "Task", "work"]
 
@@ -62,7 +64,9 @@ class Task:
     Attributes
     ----------
     id : str
-    photo, painting : Source
+    photo : Source
+    paintings : tuple of Source
+        One, or several to be blended.
     settings : Settings
     sizes : tuple of int
         Those to plan; to paint where there is none.
@@ -70,7 +74,7 @@ class Task:
 
     id: str
     photo: Source
-    painting: Source
+    paintings: tuple[Source, ...]
     settings: Settings
     sizes: tuple[int, ...] = ()
 
@@ -85,13 +89,15 @@ def work(pipe: Connection, nice: int, warm: bool) -> None:
     Parameters
     ----------
     pipe : Connection
-        Gets a `Task`, or the id of one that is to stop; sends (what, value).
+        Gets a `Task`, or its id with "stop" or "keep", which keeps what is painted so far; sends
+        (what, value).
     nice : int
         How much others go first.
     warm : bool
         Load and compile everything before the first task.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
     with suppress(OSError, AttributeError):
         os.nice(nice)
     worker = _Worker(pipe)
@@ -104,12 +110,20 @@ def work(pipe: Connection, nice: int, warm: bool) -> None:
                 pipe.send(worker.answer(task))
 
 
+def _end_with_the_server() -> None:
+    """Whatever the process does, while it compiles, too, and however the server ended."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        wait([server.sentinel])
+        os._exit(1)
+
+
 class _Worker:
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
         self._network: Network | None = None
         self._pace: Pace | None = None
-        self._pictures: dict[str, tuple[str, Picture]] = {}  # the latest photo and painting
+        self._pictures: dict[str, tuple[str, Picture]] = {}  # the latest photo and paintings
 
     def warm_up(self) -> None:
         """A picture of a few pixels: kernels are compiled, or loaded."""
@@ -150,8 +164,9 @@ class _Worker:
             if text.startswith("compiling"):
                 self.pipe.send(("note", text))
 
-        pictures = [self._opened("photo", task.photo), self._opened("painting", task.painting)]
-        job = Job(content=pictures[0], styles=(pictures[1],), settings=task.settings)
+        photo = self._opened("photo", task.photo)
+        paintings = [self._opened(f"painting {n}", one) for n, one in enumerate(task.paintings)]
+        job = Job(content=photo, styles=tuple(paintings), settings=task.settings)
         return prepare(job, network=self.network, note=note)
 
     def _opened(self, kind: str, source: Source) -> Picture:
@@ -193,10 +208,10 @@ class _Worker:
             return _fail(f"{has}; a smaller size may fit")
         preview, shown, told = _preview(run), 0.0, 0.0
 
-        def watch(event: Iterate) -> None:
+        def watch(event: Iterate) -> str | None:
             nonlocal shown, told
-            self._heed(task)
-            now, last = time.monotonic(), event.iteration == event.iterations
+            keep = self._heed(task)
+            now, last = time.monotonic(), keep or event.iteration == event.iterations
             if last or now - told > _TELL:
                 left, size = event.seconds_left, (event.width, event.height)
                 self.pipe.send(("progress", (event.fraction, left, size)))
@@ -204,16 +219,21 @@ class _Worker:
             if last or now - shown > _PAUSE:
                 self.pipe.send(("picture", _file(preview(event))))
                 shown = time.monotonic()
+            return "stop" if keep else None
 
         with warnings.catch_warnings(record=True):
             result = method.paint(run, watch)
         return result, _file(result.image, result.alpha)
 
-    def _heed(self, task: Task) -> None:
-        """Stop where that is wished; the pipe's end is a wish, too."""
+    def _heed(self, task: Task) -> bool:
+        """Stop where that is wished, as the pipe's end does; whether to keep what there is."""
+        keep = False
         while self.pipe.poll():
-            if self.pipe.recv() == task.id:
+            word = self.pipe.recv()
+            if word == (task.id, "stop"):
                 raise _Stopped
+            keep = keep or word == (task.id, "keep")
+        return keep
 
 
 def _fail(text: str) -> NoReturn:
@@ -231,10 +251,10 @@ def _preview(run: Prepared) -> Callable[[Iterate], npt.NDArray[np.uint8]]:
 
     settings, width, height = run.settings, *run.size
     size = images.fit(width, height, min(_SHOWN, max(width, height)))
-    whole = images.resize(run.inputs.content, *size)
-    colours = None
-    if settings.preserve_color == "luminance" and run.opened.content is not None:
-        colours = images.resize(run.opened.content.rgb, *size)
+    assert run.opened.content is not None
+    whole, colours = _resized(run.opened.content, size), None
+    if settings.preserve_color == "luminance":
+        whole, colours = color.grey(whole), whole
 
     @lru_cache(1)
     def detail_beyond(here: images.Size) -> Float32:
@@ -252,6 +272,14 @@ def _preview(run: Prepared) -> Callable[[Iterate], npt.NDArray[np.uint8]]:
         return images.eight_bits(picture)
 
     return preview
+
+
+@lru_cache(1)
+def _resized(picture: Picture, size: Size) -> Float32:
+    """A photograph at the size of the page; kept for the next move of a slider."""
+    from ..pictures import images
+
+    return images.resize(picture.rgb, *size)
 
 
 def _file(pixels: npt.NDArray[np.uint8], alpha: npt.NDArray[Any] | None = None) -> bytes:

@@ -132,6 +132,13 @@ def test_a_bad_photograph_is_one_line(here, capsys):
     assert both() == 0
 
 
+def test_paintings_of_the_gallery(here, capsys):
+    assert batch("photos/a.png", "--styles", "starry-night", "-o", "out") == 0
+    assert sorted(times()) == ["a_starry-night.png"]
+    assert batch("photos/a.png", "--styles", "stary-night", "-o", "out") == 3
+    assert "starry-night is one" in capsys.readouterr().err
+
+
 def test_pairs(here, capsys):
     assert batch("photos/a.png", "photos/b.png", "--styles", "waves.png", "--pairs", "-o", "o") == 2
     assert "--pairs: 2 photographs and 1 paintings" in capsys.readouterr().err

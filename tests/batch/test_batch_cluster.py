@@ -3,9 +3,12 @@
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import distributed
@@ -14,7 +17,7 @@ import pytest
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.batch import cluster
+from minimalstyle.batch import worker
 from minimalstyle.commands.paint import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
@@ -125,7 +128,7 @@ def test_few_jobs_are_with_the_scheduler(here, dask, workers):
 
 
 def test_another_version_is_refused(here, dask, workers, monkeypatch, capsys):
-    monkeypatch.setattr(cluster, "__version__", "9.9")
+    monkeypatch.setattr(worker, "__version__", "9.9")
     assert batch("-o", "out", "--scheduler", dask[0]) == 2
     err = capsys.readouterr().err
     assert f"has version {ms.__version__}, this is 9.9" in err
@@ -143,6 +146,26 @@ def test_a_scheduler_that_is_not_there(here, capsys):
         assert batch("-o", "out", "--scheduler", address) == 2
         expected = f"error: {address}: is no address of a scheduler, such as tcp://host:8786\n"
         assert capsys.readouterr().err == f"minimalstyle batch: {expected}"
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", bytes(8)])
+def test_what_is_no_scheduler(here, capsys, answer):
+    """Whatever else listens there; one line, and nothing of Dask's own."""
+
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self):
+            with suppress(OSError):
+                self.request.sendall(answer)
+                self.request.recv(1000)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        assert batch("-o", "out", "--scheduler", address) == 2
+        server.shutdown()
+    err = capsys.readouterr().err
+    assert err.startswith(f"minimalstyle batch: error: {address}: no scheduler answers: something")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", ["--init waves.png", "--checkpoint"])
@@ -163,13 +186,16 @@ def test_a_worker_that_is_killed(here, dask, workers):
         for name in "abcabc"
     ]
     begun = time.monotonic()
+    shown = []
 
     def show(number, fraction):
+        shown.append(fraction)
         if workers[0].poll() is None and time.monotonic() - begun > 1.5:
             workers[0].send_signal(signal.SIGKILL)
 
     found = sorted(ms.batch(jobs, scheduler=dask[0], on_progress=show), key=lambda one: one.number)
     assert workers[0].poll() == -signal.SIGKILL
+    assert any(0 < fraction < 1 for fraction in shown)
     assert [one.number for one in found] == list(range(6))
     expected = ms.paint(jobs[2]).pixels
     assert np.array_equal(found[2].result.pixels, expected)

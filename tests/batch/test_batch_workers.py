@@ -9,17 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core import event
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.batch.pool import Pool
+from minimalstyle.batch import worker
+from minimalstyle.batch.cluster import Cluster
+from minimalstyle.batch.painter import Painter
 from minimalstyle.commands.paint import main
 from minimalstyle.errors import ImageError, StoppedError, UsageError
+from minimalstyle.painting import plan
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
 SETTINGS = ms.Settings(size=32, iterations=1, coarse_iterations=1)
-LONG = ms.Settings(size=32, iterations=1000, coarse_iterations=1000)
+LONG = ms.Settings(size=32, iterations=60, coarse_iterations=60)
+ENDLESS = ms.Settings(size=32, iterations=5000, coarse_iterations=5000)
 
 
 @pytest.fixture
@@ -60,34 +66,39 @@ def test_as_a_library(here):
     assert {number for number, _ in shown} <= set(found)
 
 
+def kill_a_worker(crew):
+    """One of those that there are; perhaps none, just after another was killed."""
+    for one in list(crew._client.run(os.getpid, on_error="ignore").values())[:1]:
+        os.kill(one, signal.SIGKILL)
+
+
 def test_a_worker_that_is_killed_is_replaced(here):
     killed = []
 
     def show(number, fraction):
-        if not killed:
-            (worker,) = (one for one in pool._busy if one.number == number)
-            os.kill(worker.process.pid, signal.SIGKILL)
+        if not killed and fraction:
+            kill_a_worker(crew)
             killed.append(number)
 
-    jobs = [job(name) for name in "abcd"]
-    with Pool(2) as pool:
-        found = sorted(pool.outcomes(enumerate(jobs), show), key=lambda one: one.number)
+    jobs = [job("a", LONG), *(job(name) for name in "bcd")]
+    with Cluster(None, workers=2) as crew:
+        found = sorted(crew.outcomes(enumerate(jobs), show), key=lambda one: one.number)
+        assert len(crew._client.run(os.getpid)) == 2
     assert killed
     assert [one.number for one in found] == [0, 1, 2, 3]
     for one in found:
         assert np.array_equal(one.result.pixels, ms.paint(one.job).pixels)
 
 
-def test_a_job_that_kills_twice_has_failed(here):
+def test_a_job_that_always_kills_has_failed(here):
     def show(number, fraction):
-        for worker in pool._busy:
-            if worker.number == 0:
-                os.kill(worker.process.pid, signal.SIGKILL)
+        if number == 0 and fraction:
+            kill_a_worker(crew)
 
-    with Pool(1) as pool:
-        found = list(pool.outcomes(enumerate([job("a", LONG), job("b")]), show))
+    with Cluster(None, workers=1) as crew:
+        found = list(crew.outcomes(enumerate([job("a", ENDLESS), job("b")]), show))
     assert isinstance(found[0].error, StoppedError)
-    assert "its process ended by signal 9, 2 times" in str(found[0].error)
+    assert "its process ended again and again" in str(found[0].error)
     assert found[1].result is not None
 
 
@@ -98,13 +109,61 @@ def test_stop_ends_those_in_work(here):
         seen.append(fraction)
         return "stop" if fraction else None
 
-    with Pool(2) as pool:
-        jobs = [job(name, LONG) for name in "abcd"]
-        found = list(pool.outcomes(enumerate(jobs), show))
-        processes = [one.process for one in (*pool._idle, *pool._busy)]
-    assert all(one.result.report["stopped"] == "interrupted" for one in found)
-    assert len(found) <= 2 and seen[-1] < 1
-    assert not any(one.is_alive() for one in processes)
+    with Cluster(None, workers=2) as crew:
+        processes = list(crew._client.run(os.getpid).values())
+        jobs = [job(name, ENDLESS) for name in "abcd"]
+        assert list(crew.outcomes(enumerate(jobs), show)) == []
+    assert 0 < max(seen) < 1
+    assert not any(map(runs, processes))
+
+
+def test_memory_is_counted_together(here, monkeypatch, capsys):
+    """What each of them would have alone is too little for all."""
+    with Cluster(None, workers=2) as crew:
+        crew._room = 2**20
+        (found,) = crew.outcomes(enumerate([job("a")]), lambda *_: None)
+    assert "each of those that paint at once has 0.0; fewer workers" in str(found.error)
+    needed = plan.memory_of(Painter().prepare(job("a")))
+    monkeypatch.setattr(plan, "available", lambda: 3 * needed // 2)
+    words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o"]
+    assert main([*words, "one"]) == 0
+    assert main([*words, "two", "--workers", "2"]) == 2
+    gigabytes = [f"{share * needed / 1e9:.1f}" for share in (2, 1.5)]
+    expected = "error: 2 pictures at once need about {} GB of memory, and there are {}; --workers 1"
+    assert expected.format(*gigabytes) in capsys.readouterr().err
+    assert main([*words, "two", "--workers", "2", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(" MB, too much") == 4
+    each, both = (int(line.split(" MB")[0].split()[-1]) for line in out.splitlines()[3:])
+    assert abs(both - 2 * each) <= 1
+
+
+def compilations():
+    """How many kernels a worker compiles that paints now."""
+    with event.install_recorder("numba:compile") as recorder:
+        worker.paint_small()
+    return len(recorder.buffer)
+
+
+def test_kernels_are_compiled_once(here, monkeypatch):
+    """The others wait for the first worker, and load what it has compiled."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(here / "kernels"))
+    notes = []
+    with Cluster(None, workers=2, note=notes.append) as crew:
+        assert list(crew._client.run(compilations).values()) == [0, 0]
+    assert any(note.startswith("compiling kernels") for note in notes)
+    notes.clear()
+    with Cluster(None, workers=1, note=notes.append) as crew:
+        assert list(crew._client.run(compilations).values()) == [0]
+    assert not any(note.startswith("compiling kernels") for note in notes)
+
+
+def test_without_dask(here, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o", "out"]
+    assert main([*words, "--workers", "2"]) == 2
+    assert "several at once need Dask: pip install 'minimalstyle[clus" in capsys.readouterr().err
+    assert main(words) == 0
 
 
 def test_what_cannot_be_pickled_is_told(here):
@@ -120,12 +179,13 @@ def test_no_number_of_workers(here, capsys, count):
     assert main(["batch", "photos", "--styles", "waves.png", "-o", "o", "--workers", count]) == 2
     assert "expected a whole number" in capsys.readouterr().err
     with pytest.raises(UsageError):
-        Pool(0)
+        Cluster(None, workers=0)
 
 
 def children(process):
-    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(one) for one in found]
+    """Of all its threads."""
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(one) for path in tasks for one in path.read_text().split()]
 
 
 def runs(process):

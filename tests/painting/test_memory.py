@@ -131,20 +131,22 @@ def test_the_memory_of_a_run(
 
 def test_more_of_anything_takes_more_memory(network: Network) -> None:
     def needed(width: int, height: int, *styles: images.Size, **others: Any) -> int:
-        settings = ms.Settings(border=others.pop("border", "zero"))
+        given = {name: others.pop(name) for name in ("border", "style_scale") if name in others}
+        settings = ms.Settings(**given)
         sizes = [(width // 2, height // 2), (width, height)]
         return memory.memory_needed(network, sizes, styles, settings, **others)
 
     sides = [64, 72, 128, 200, 201, 512]
     by_size = [needed(side, side, (64, 64)) for side in sides]
     assert by_size == sorted(set(by_size))
-    by_style = [needed(64, 64, (side, side)) for side in (128, 200, 512)]
+    by_style = [needed(64, 64, (64, 64), style_scale=factor) for factor in (2.0, 3.0, 8.0)]
     assert by_style == sorted(set(by_style))
     plain = needed(256, 200, (256, 256))
     assert plain < needed(256, 200, (256, 256), border="reflect")
     assert plain < needed(256, 200, (256, 256), masked=True)
     assert plain + 12_000 == needed(256, 200, (256, 256), loaded_pixels=1000)
-    assert needed(256, 200, (900, 900)) < needed(256, 200, (900, 900), (900, 900))
+    one = needed(256, 200, (90, 90), style_scale=3.5)
+    assert one < needed(256, 200, (90, 90), (90, 90), style_scale=3.5)
 
 
 def test_the_largest_size_that_fits(pooled_vgg: Callable[..., VGG]) -> None:
@@ -217,7 +219,7 @@ def test_the_memory_of_a_large_run(
     border: str,
 ) -> None:
     """In bands and with corrections in half precision, by Python's own book-keeping."""
-    monkeypatch.setattr(schedule, "_LARGE", 200)
+    monkeypatch.setattr(schedule, "_PRINT", 200)
     network = Network(pooled_vgg(((16, 16), (16, 16), (16,))), threads=2)
     width, height = sizes = (640, 480)
     content, style = (random_image(h, w).astype(np.float32) for h, w in ((480, 640), (400, 640)))

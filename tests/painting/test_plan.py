@@ -12,6 +12,7 @@ from minimalstyle.commands.options import bytes_of
 from minimalstyle.network.network import Network
 from minimalstyle.painting import memory, pace, plan, schedule
 from minimalstyle.painting.prepare import prepare
+from minimalstyle.pictures import images
 
 PACE = pace.Pace(fixed=0.015, each=1e-6, shallow_fixed=0.006, shallow_each=4e-7)
 SIZES = [(120, 80), (240, 160)]
@@ -72,11 +73,13 @@ def test_a_bound_that_is_too_small_names_the_least(
     run = prepare(ms.Job(content=picture, styles=(picture,), settings=settings), network=network)
     with pytest.raises(ms.UsageError, match=r"memory is too little .* (\d+M|[\d.]+G) works") as no:
         plan.check_memory(run)
+    assert not plan.make(run, PACE).fits
     (word,) = re.findall(r"(\d+M|[\d.]+G) works", str(no.value))
     plan.check_memory(run.changed(memory=bytes_of(word)))
     with pytest.raises(ms.UsageError):
         plan.check_memory(run.changed(memory=bytes_of(word) - 10**8))
     made = plan.make(run.changed(memory=bytes_of(word)), PACE)
+    assert made.fits
     assert made.bands[0] == 1 < made.bands[-1]
     assert f"iterations, in {made.bands[-1]} bands" in plan.describe(made)
     unbounded = plan.make(run.changed(memory=10**12), PACE)
@@ -84,17 +87,40 @@ def test_a_bound_that_is_too_small_names_the_least(
     assert unbounded.seconds < made.seconds
 
 
-def test_fewer_iterations_where_the_strokes_are_there_already() -> None:
-    """Up to 1024 pixels all stays as it is."""
-    made = schedule.scales([(512, 384), (1024, 768), (2048, 1536), (4096, 3072)], ms.Settings())
-    assert [one.iterations for one in made] == [30, 30, 12, 8]
-    assert [one.large for one in made] == [False, False, True, True]
-    assert schedule.scales([(1024, 768)], ms.Settings())[0].iterations == 20
+def test_a_print_continues_a_picture() -> None:
+    def made(*sides: int, **settings: Any) -> list[schedule.Scale]:
+        return schedule.scales([(n, n // 2) for n in sides], ms.Settings(**settings))
+
+    large = made(96, 512, 1024, 2048)
+    assert [one.iterations for one in large] == [60, 40, 8, 8]
+    assert [one.continues for one in large] == [False, False, True, True]
+    assert [one.large for one in large] == [False, False, False, True]
+    exponents = [one.exponent for one in large]
+    assert exponents == [one.exponent for one in made(96, 512)] + exponents[-1:] * 2
+    # Other runs, and all up to 1024 pixels, are as they were.
+    others = [made(96, 512, 1024)]
+    for given in ({"init": "noise"}, {"init_blend": 0.5}, {"scales": 4}):
+        others.append(made(96, 512, 1024, 2048, **given))
+    for one in others:
+        assert not any(scale.continues for scale in one)
+        assert [scale.iterations for scale in one] == [30] * (len(one) - 1) + [20]
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, (706, 555)), (0.25, (512, 402))])
+def test_no_painting_is_enlarged_for_a_print(factor: float, expected: images.Size) -> None:
+    here = schedule.scales([(512, 384), (2048, 1536)], ms.Settings())
+    assert schedule.style_size(images.Size(706, 555), factor, here[1]) == expected
+    assert schedule.style_size(images.Size(300, 150), 1.0, here[0]) == (512, 256)
 
 
 @pytest.mark.parametrize(
     ("size", "scale", "side", "told"),
-    [(2000, 1.0, 1000, "0.5"), (2000, 0.5, 1000, ""), (2000, 1.0, 1700, ""), (1200, 1.0, 300, "")],
+    [
+        (2000, 1.0, 1000, True),
+        (2000, 0.5, 1000, False),
+        (2000, 1.0, 1700, False),
+        (1000, 1.0, 90, False),
+    ],
 )
 def test_a_painting_that_is_too_small_is_told(  # noqa: PLR0917
     network: Network,
@@ -102,12 +128,11 @@ def test_a_painting_that_is_too_small_is_told(  # noqa: PLR0917
     size: int,
     scale: float,
     side: int,
-    told: str,
+    told: bool,
 ) -> None:
     notes: list[str] = []
     settings = ms.Settings(size=size, style_scale=scale, enlarge=True)
     styles = (random_image(side // 2, side),)
     job = ms.Job(content=random_image(90, 120), styles=styles, settings=settings)
     _ = prepare(job, network=network, note=notes.append).inputs
-    soft = [re.findall("--style-scale ([0-9.]+)", note) for note in notes if "soft" in note]
-    assert soft == ([[told]] if told else [])
+    assert [f"has {side} pixels, and the print {size}" in note for note in notes] == [True] * told

@@ -18,6 +18,7 @@ import minimalstyle as ms
 from minimalstyle.errors import CheckpointError, WeightsError
 from minimalstyle.loss.objective import Objective
 from minimalstyle.optimize.lbfgs import Evaluated, State, minimize
+from minimalstyle.painting import method, schedule
 
 
 @pytest.fixture
@@ -297,3 +298,52 @@ def test_errors_of_the_callback_are_the_callers(network, content_file, style_fil
         ms.stylize(
             content_file, style_file, weights=network, callback=callback, size=32, iterations=2
         )
+
+
+def test_resume_in_a_print(network, content_file, style_file, tmp_path, monkeypatch):
+    """What is painted so far is the content there: a checkpoint has it as well."""
+    monkeypatch.setattr(schedule, "_PRINT", 50)
+    monkeypatch.setattr(schedule, "_PICTURE", 32)
+    given = {"weights": network, "size": 64, "enlarge": True, "segment": 4}
+    given |= {"iterations": 2, "coarse_iterations": 2, "print_iterations": 10}
+    whole = ms.stylize(content_file, style_file, **given)
+    path = tmp_path / "run.checkpoint"
+
+    def callback(event):
+        if event.scale == event.scales and event.iteration == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ms.stylize(content_file, style_file, callback=callback, checkpoint=path, **given)
+    rest = ms.stylize(content_file, style_file, resume=path, **given)
+    assert rest.pixels.tobytes() == whole.pixels.tobytes()
+
+
+def test_a_print_keeps_its_picture(network, content_file, style_file, monkeypatch):
+    """Without a style loss at the large size, it is the picture before, enlarged."""
+    monkeypatch.setattr(schedule, "_PRINT", 50)
+    monkeypatch.setattr(schedule, "_PICTURE", 32)
+    contents = {}
+    kept = method.objective_at
+
+    def objective_at(network, pictures, scale, settings, **others):
+        contents[scale.size.width] = pictures
+        return kept(network, pictures, scale, settings, **others)
+
+    monkeypatch.setattr(method, "objective_at", objective_at)
+    given = {"size": 64, "enlarge": True, "iterations": 3, "coarse_iterations": 3}
+    ends = {}
+
+    def callback(event):
+        ends[event.width] = event.image()
+
+    ms.stylize(content_file, style_file, weights=network, callback=callback, **given)
+    assert list(contents)[-2:] == [32, 64]
+    small, large = ends[32], contents[64]
+    photograph = contents[32]
+    enlarged = [
+        np.asarray(Image.fromarray(one).resize((64, large.content.shape[0]), Image.Resampling.BOX))
+        for one in (small, np.uint8(255 * np.clip(photograph.content, 0, 1)))
+    ]
+    far = [np.abs(255 * large.content - one).mean() for one in enlarged]
+    assert far[0] < far[1] / 2

@@ -26,7 +26,7 @@ from minimalstyle.records import recipe
 from minimalstyle.settings.settings import Settings
 from minimalstyle.studio import desk as desks
 from minimalstyle.studio import painter as painters
-from minimalstyle.studio import server
+from minimalstyle.studio import server, uploads
 from minimalstyle.studio.desk import Busy, Desk
 from minimalstyle.studio.wishes import settings_from
 
@@ -74,7 +74,8 @@ def wait(client, key, states=("done", "failed", "stopped"), seconds=120):
 
 
 def begin(client, photo, kind="draft", settings=DRAFT, *, painting="venice", tab="a"):
-    asked = {"kind": kind, "photo": photo, "painting": painting, "settings": settings, "tab": tab}
+    asked = {"kind": kind, "photo": photo, "paintings": [painting], "tab": tab}
+    asked["settings"] = settings
     return client.post("/api/works", json=asked)
 
 
@@ -112,14 +113,14 @@ def test_its_settings_come_back(client, photo):
     done = wait(client, begin(client, photo, settings={**DRAFT, "strength": 70}).json()["id"])
     png = client.get(f"/api/works/{done['id']}/file.png").content
     back = client.post("/api/photos", content=png).json()["recipe"]
-    assert (back["painting"], back["photo"]) == ("venice", photo)
+    assert (back["paintings"], back["photo"]) == (["venice"], photo)
     assert back["settings"]["strength"] == 70
     again = settings_from(back["settings"])
     assert again == Settings(**{**SMALL, "strength": 70.0})
 
 
 def test_a_plan(client, photo):
-    asked = {"photo": photo, "painting": "venice", "settings": DRAFT, "sizes": [32, 64]}
+    asked = {"photo": photo, "paintings": ["venice"], "settings": DRAFT, "sizes": [32, 64]}
     plans = client.post("/api/plans", json=asked).json()
     assert [(one["size"], one["width"], one["height"]) for one in plans] == [
         (32, 32, 24),
@@ -139,6 +140,51 @@ def test_a_print_goes_on_beside_a_draft(client, photo, studio):
     assert wait(client, begin(client, photo, "print").json()["id"])["state"] == "done"
 
 
+def test_what_is_painted_so_far_is_kept(client, photo, data):
+    """As Ctrl-C does: the picture, and a recipe that says that it ended early."""
+    for kind in ("draft", "print"):
+        work = begin(client, photo, kind, LONG).json()["id"]
+        wait(client, work, states=("painting",))
+        assert client.post(f"/api/works/{work}/keep").status_code == 204
+        done = wait(client, work)
+        assert (done["state"], done["early"]) == ("done", True)
+        png = client.get(f"/api/works/{work}/file.png").content
+        assert Image.open(BytesIO(png)).size == (48, 36)
+        made = recipe.read(png)
+        assert made["stopped"] == "interrupted"
+        assert 1 <= made["scales"][-1]["iterations"] < LONG["iterations"]
+        assert client.post(f"/api/works/{work}/keep").status_code == 204
+        assert wait(client, work)["state"] == "done"
+    assert not wait(client, begin(client, photo).json()["id"])["early"]
+    assert client.post("/api/works/none/keep").status_code == 404
+
+
+def test_what_waits_has_nothing_to_keep(client, photo):
+    first = begin(client, photo, "print", LONG).json()["id"]
+    wait(client, first, states=("painting",))
+    second = begin(client, photo, "print").json()["id"]
+    assert client.post(f"/api/works/{second}/keep").status_code == 204
+    assert wait(client, second)["state"] == "stopped"
+    client.delete(f"/api/works/{first}")
+
+
+def test_two_paintings_blended(client, photo, data):
+    settings = {**DRAFT, "style_blend": [0.25, 0.75]}
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice", "harvest"]}
+    work = client.post("/api/works", json={**asked, "settings": settings}).json()
+    done = wait(client, work["id"])
+    assert (done["state"], done["paintings"]) == ("done", ["venice", "harvest"])
+    png = client.get(f"/api/works/{work['id']}/file.png").content
+    blend = Settings(**{**SMALL, "style_blend": (0.25, 0.75)})
+    expected = ms.stylize(data, ["venice", "harvest"], settings=blend)
+    np.testing.assert_array_equal(Image.open(BytesIO(png)), expected.image)
+    back = client.post("/api/photos", content=png).json()["recipe"]
+    assert (back["paintings"], back["photo"]) == (["venice", "harvest"], photo)
+    assert settings_from(back["settings"]).style_blend == (0.25, 0.75)
+    wrong = client.post("/api/works", json={**asked, "settings": {"style_blend": [1, 1, 1]}})
+    assert wait(client, wrong.json()["id"])["state"] == "failed"
+
+
 def test_pages_are_told(client, photo, studio):
     """The stream itself is read in a browser; here what it says."""
 
@@ -153,7 +199,7 @@ def test_pages_are_told(client, photo, studio):
         answer = await studio.events(Request)
         stream = aiter(answer.body_iterator)
         word = await anext(stream)
-        assert studio.desk.tabs["a"] == 1
+        assert studio.desk._tabs["a"] == 1
         await stream.aclose()
         return answer.media_type, word
 
@@ -161,7 +207,7 @@ def test_pages_are_told(client, photo, studio):
     media, word = asyncio.run(first())
     assert media == "text/event-stream"
     assert work in [one["id"] for one in json.loads(word.removeprefix("data: "))]
-    assert (studio.desk.tabs["a"], len(studio._listeners)) == (0, 0)
+    assert (studio.desk._tabs["a"], len(studio._listeners)) == (0, 0)
     wait(client, work)
 
 
@@ -236,7 +282,7 @@ def test_elsewhere(headers, client, photo):
     assert client.get("/api/start", headers=headers).status_code == 403
     assert client.get(f"/api/photos/{photo}", headers=headers).status_code == 403
     assert client.post("/api/photos", content=b"x", headers=headers).status_code == 403
-    asked = {"kind": "draft", "photo": photo, "painting": "venice", "settings": DRAFT}
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice"], "settings": DRAFT}
     assert client.post("/api/works", json=asked, headers=headers).status_code == 403
     assert client.get("/api/start").json() == known
 
@@ -345,6 +391,23 @@ def test_a_file_that_is_too_large(client, monkeypatch):
     assert (parts.status_code, parts.json()) == (413, said)
 
 
+def test_an_upload_that_stalls(monkeypatch):
+    """A telephone out of reach does not say that it is gone, and others wait for their turn."""
+
+    class Request:
+        headers = {}  # noqa: RUF012
+
+        @staticmethod
+        async def stream():
+            yield b"part"
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(uploads, "_STALLED", 0.05)
+    with pytest.raises(uploads.Refused, match=r"^the upload took too long$") as caught:
+        asyncio.run(uploads.body(Request, 1000))
+    assert caught.value.status == 408
+
+
 def test_photographs_are_forgotten(tmp_path, monkeypatch):
     monkeypatch.setattr(desks, "_PHOTOS", 2)
     desk = Desk(tmp_path)
@@ -361,8 +424,11 @@ def test_photographs_are_forgotten(tmp_path, monkeypatch):
     [
         ({"kind": "batch"}, 400),
         ({"photo": "../x"}, 404),
-        ({"painting": "../../etc/passwd"}, 404),
-        ({"painting": "own-../../../etc/passwd"}, 404),
+        ({"paintings": ["../../etc/passwd"]}, 404),
+        ({"paintings": ["own-../../../etc/passwd"]}, 404),
+        ({"paintings": []}, 400),
+        ({"paintings": ["venice"] * 3}, 400),
+        ({"paintings": "venice"}, 400),
         ({"settings": {"init": "/etc/passwd"}}, 400),
         ({"settings": {"init": ["noise"]}}, 400),
         ({"settings": {"checkpoint": "/tmp/x"}}, 400),
@@ -376,7 +442,7 @@ def test_photographs_are_forgotten(tmp_path, monkeypatch):
     ids=str,
 )
 def test_works_that_make_no_sense(changes, status, client, photo):
-    asked = {"kind": "draft", "photo": photo, "painting": "venice", "settings": DRAFT, "tab": "a"}
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice"], "settings": DRAFT}
     answer = client.post("/api/works", json={**asked, **changes})
     assert answer.status_code == status, answer.text
     if status == 201:  # only the network knows its layers
@@ -395,7 +461,7 @@ def test_an_error_of_ours_has_no_traceback(client, monkeypatch, capsys, data):
     def wrong(*_):
         raise RuntimeError("in a line\nand another")
 
-    monkeypatch.setattr(desks, "_read", wrong)
+    monkeypatch.setattr(desks, "read", wrong)
     answer = client.post("/api/photos", content=data + b"other")
     assert answer.status_code == 500
     assert answer.json() == {"error": "something unexpected went wrong; the terminal says more"}
@@ -446,15 +512,33 @@ def test_a_queue_has_an_end(client, photo):
 
 
 def test_drafts_of_two_pages(client, photo, studio):
-    """One waits for the other; that of a page that is closed is no longer wanted."""
-    studio.desk.tabs["a"] = studio.desk.tabs["b"] = 1
+    """One waits for the other; that of a page that is closed goes on while no other waits."""
+    studio.desk.opened("a")
+    studio.desk.opened("b")
     first = begin(client, photo, settings=LONG, tab="a").json()["id"]
     wait(client, first, states=("painting",))
     second = begin(client, photo, tab="b").json()["id"]
     assert wait(client, second, states=("waiting",))
-    studio.desk.tabs["a"] = 0
-    assert wait(client, begin(client, photo, tab="b").json()["id"])["state"] == "done"
-    studio.desk.tabs.clear()
+    studio.desk.left("a")
+    assert wait(client, second)["state"] == "done"
+    first = begin(client, photo, settings=LONG, tab="b").json()["id"]
+    wait(client, first, states=("painting",))
+    studio.desk.left("b")
+    assert wait(client, first, states=("painting",))
+    assert wait(client, begin(client, photo, tab="c").json()["id"])["state"] == "done"
+    assert first not in studio.desk.works
+    assert not studio.desk._tabs
+
+
+def test_a_photograph_with_all_its_pixels(client):
+    """For a look at it from near; shown at first with fewer."""
+    large = np.random.default_rng(2).integers(0, 256, (20, 2000), np.uint8)
+    key = client.post("/api/photos", content=file_of(large)).json()["id"]
+    shown = Image.open(BytesIO(client.get(f"/api/photos/{key}").content))
+    whole = Image.open(BytesIO(client.get(f"/api/photos/{key}/whole").content))
+    assert (shown.width, whole.size) == (1600, (2000, 20))
+    assert np.abs(np.asarray(whole.convert("L"), float) - large).mean() < 5
+    assert client.get("/api/photos/none/whole").status_code == 404
 
 
 def test_results_are_forgotten(client, photo, studio, monkeypatch):
@@ -490,13 +574,13 @@ def is_there(process):
 
 
 @contextmanager
-def command(tmp_path):
+def command(tmp_path, *words):
     """The command in a process of its own: that, and its address."""
     (tmp_path / "temporary").mkdir()
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "minimalstyle", "studio", "--no-browser"),
-            *("--paintings", str(tmp_path / "paintings")),
+            *("--paintings", str(tmp_path / "paintings"), *words),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -528,7 +612,7 @@ def test_nothing_is_left(number, code, tmp_path, data):
                 assert children
                 process.send_signal(number)
                 assert process.wait(20) == code
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while any(map(is_there, children)) and time.monotonic() < end:
             time.sleep(0.1)
         assert not any(map(is_there, children))
@@ -550,6 +634,22 @@ def test_a_client_that_goes_away(tmp_path, data):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert process.stderr.read() == ""
+
+
+def test_for_others(tmp_path, data):
+    """The printed address has the token, and can be opened elsewhere."""
+    with command(tmp_path, "--host", "0.0.0.0") as (process, address):
+        page, token = address.split("/?token=")
+        assert len(token) >= 32
+        with httpx2.Client(base_url=page, headers={"origin": page}, timeout=60) as asking:
+            assert asking.get("/").status_code == 403
+            assert asking.post("/api/photos", content=data).status_code == 403
+            assert asking.get(address, follow_redirects=True).status_code == 200
+            assert asking.post("/api/photos", content=data).status_code == 201
+            evil = {"origin": "http://evil.example"}
+            assert asking.post("/api/photos", content=data, headers=evil).status_code == 403
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
 
 
 def test_a_port_that_is_taken(capsys):

@@ -25,7 +25,10 @@ export const addWork = (value) => post("/api/works", value);
 export const plan = (value) => post("/api/plans", value);
 export const stop = (id) => ask(`/api/works/${id}`, { method: "DELETE" });
 
+export const keep = (id) => ask(`/api/works/${id}/keep`, { method: "POST" });
+
 export const photoAt = (id) => `/api/photos/${id}`;
+export const wholePhotoAt = (id) => `/api/photos/${id}/whole`;
 export const paintingAt = (id) => `/api/paintings/${id}`;
 export const pictureOf = (work) => `/api/works/${work.id}/picture?v=${work.version}`;
 export const fileOf = (work, kind) => `/api/works/${work.id}/file.${kind}`;

@@ -2,6 +2,10 @@
 import { words } from "./words.js";
 
 const ELSEWHERE = ["size", "enlarge", "strength", "style_scale", "style_blend", "threads", "segment"];
+const LAYERS = "\\s*\\w+:[\\d.]+(\\s*,\\s*\\w+:[\\d.]+)*\\s*"; // as in the command line
+
+const written = (value) => Object.entries(value).map(([name, weight]) => `${name}:${weight}`).join(", ");
+const read = (text) => Object.fromEntries(text.split(",").map((one) => one.trim().split(":")).map(([name, weight]) => [name, Number(weight)]));
 
 function kinds(setting) {
   return setting.anyOf ?? [setting];
@@ -26,6 +30,10 @@ function input(setting) {
     found.step = number.type === "integer" ? 1 : "any";
     found.inputMode = "decimal";
     if (parts.some((one) => one.type === "null")) found.placeholder = words.unset;
+  } else if (parts.some((one) => one.type === "object")) {
+    found.type = "text";
+    found.pattern = LAYERS;
+    found.spellcheck = false;
   } else return null;
   return found;
 }
@@ -45,11 +53,12 @@ export function makeKnobs(root, settings, changed) {
     const id = `knob-${setting.name}`, row = document.createElement("div");
     row.className = "knob";
     const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: setting.name.replaceAll("_", " ") });
-    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help.replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting) });
+    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help.replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting).replaceAll("INIT", "init") });
     field.id = id;
     field.setAttribute("aria-describedby", help.id);
     field.addEventListener("change", () => {
       if (field.type === "checkbox") changed(setting.name, field.checked);
+      else if (field.type === "text") field.value && field.validity.valid && changed(setting.name, read(field.value));
       else if (field.type !== "number") changed(setting.name, field.value || null);
       else if (field.validity.valid) changed(setting.name, field.value === "" ? setting.default : Number(field.value));
       field.setAttribute("aria-invalid", String(!field.validity.valid));
@@ -63,7 +72,7 @@ export function makeKnobs(root, settings, changed) {
       const field = knobs.get(setting.name), value = values[setting.name] ?? setting.default;
       if (!field) continue;
       if (field.type === "checkbox") field.checked = value;
-      else field.value = value ?? "";
+      else field.value = field.type === "text" ? written(value) : (value ?? "");
     }
   };
 }

@@ -3,21 +3,21 @@ import * as api from "./api.js";
 import { makeKnobs } from "./knobs.js";
 import { closePrints, drawPrints, openPrints } from "./prints.js";
 import { hangUp, hideAfter, show } from "./stage.js";
-import { drawWall, lineOf, markPainting, titleOf } from "./wall.js";
+import { drawWall, lineOf, markPaintings, titleOf } from "./wall.js";
 import { duration, fill, words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const SIZE = 512; // of a draft
 const PATIENCE = 120; // milliseconds until a slider that rests is heard
-const state = { tab: "", photo: null, name: "", painting: null, settings: {}, work: null };
+const state = { tab: "", photo: null, name: "", paintings: [], settings: {}, work: null };
 let known = { wall: [], settings: [], most_bytes: 64e6 };
 let works = [], setKnobs = () => {}, timer = null, sending = false, again = false;
 
 // --- Kept for a reload --------------------------------------------------------------------------
 
 function keep() {
-  const { tab, photo, name, painting, settings, work } = state;
-  sessionStorage.setItem("studio", JSON.stringify({ tab, photo, name, painting, settings, work: work?.id }));
+  const { tab, photo, name, paintings, settings, work } = state;
+  sessionStorage.setItem("studio", JSON.stringify({ tab, photo, name, paintings, settings, work: work?.id }));
 }
 
 function recall() {
@@ -34,7 +34,7 @@ let toastTimer = null;
 
 function say(text, action) {
   const toast = $("toast"), button = toast.querySelector("button");
-  toast.querySelector("p").textContent = text;
+  requestAnimationFrame(() => (toast.querySelector("p").textContent = text)); // once it is seen it is read aloud
   button.hidden = !action;
   if (action) {
     button.textContent = action.text;
@@ -60,9 +60,9 @@ function paintingOf(id) {
   return known.wall.find((one) => one.id === id);
 }
 
-function titleFor(id) {
-  const painting = paintingOf(id);
-  return painting ? titleOf(painting) : words.own_painting;
+function titleFor(ids) {
+  const titles = ids.map((id) => (paintingOf(id) ? titleOf(paintingOf(id)) : words.own_painting));
+  return titles.length > 1 ? words.both(...titles) : titles.join();
 }
 
 // --- Photographs --------------------------------------------------------------------------------
@@ -88,26 +88,31 @@ const usePhoto = trying(async (file) => {
 
 async function setPhoto(photo, name) {
   Object.assign(state, { photo, name, work: null });
-  await hangUp(api.photoAt(photo.id), photo.width, photo.height, words.before);
+  await hang(photo);
   $("other").hidden = $("controls").hidden = false;
   document.body.classList.add("hung");
-  if (state.painting) begin(0);
+  scrollTo(0, 0); // on a telephone the wall is now below the picture
+  if (state.paintings.length) begin(0);
   else status(words.pick);
   keep();
 }
 
+const hang = (photo) => hangUp(api.photoAt(photo.id), api.wholePhotoAt(photo.id), photo, words.before);
+
 // A picture that was made here: its settings come back.
 async function useRecipe(made, name) {
-  const { settings, photo, painting } = made.recipe;
+  const { settings, photo, paintings } = made.recipe;
   state.settings = changes(settings);
-  if (painting) state.painting = painting;
+  if (paintings) state.paintings = paintings;
+  else delete state.settings.style_blend;
+  blending(state.paintings.length > 1);
   const before = known.photos.find((one) => one.id === photo);
   drawControls();
   if (before) await setPhoto(before, name);
   else if (state.photo) begin(0);
   else await setPhoto(made, name);
   const action = { text: words.recipe_use, run: () => setPhoto(made, name) };
-  say(words.recipe_back, before || state.photo !== made ? action : null);
+  say(paintings ? words.recipe_back : words.recipe_no_painting, before || state.photo !== made ? action : null);
 }
 
 // What differs from the defaults.
@@ -124,13 +129,19 @@ async function drawPaintings() {
   const found = await api.start();
   known = found;
   drawWall(known.wall, { pick, add: () => $("own").click(), takeDown });
-  markPainting(state.painting);
+  markPaintings(state.paintings);
 }
 
+// Of two that are blended, one that is touched goes, and another takes the second's place.
 function pick(painting) {
-  state.painting = painting.id;
-  markPainting(painting.id);
-  caption();
+  const first = state.paintings[0], both = state.paintings.length > 1;
+  if (!$("blend").checked || !first) state.paintings = [painting.id];
+  else if (state.paintings.includes(painting.id)) {
+    if (!both) return;
+    state.paintings = state.paintings.filter((one) => one !== painting.id);
+  } else state.paintings = [first, painting.id];
+  if (state.paintings.length < 2) delete state.settings.style_blend;
+  drawControls();
   keep();
   if (state.photo) begin(0);
   else say(words.empty_title);
@@ -138,9 +149,13 @@ function pick(painting) {
 
 const takeDown = trying(async (painting) => {
   await api.removePainting(painting.id);
-  if (state.painting === painting.id) state.painting = null;
+  if (state.paintings.includes(painting.id)) {
+    state.paintings = state.paintings.filter((one) => one !== painting.id);
+    delete state.settings.style_blend;
+    blending(false);
+  }
   await drawPaintings();
-  caption();
+  drawControls();
   keep();
 });
 
@@ -154,9 +169,9 @@ const useOwn = trying(async (file) => {
 });
 
 function caption() {
-  const painting = paintingOf(state.painting);
-  $("title").textContent = painting ? titleOf(painting) : "";
-  $("painter").textContent = painting ? lineOf(painting) : "";
+  const [first, second] = state.paintings.map(paintingOf);
+  $("title").textContent = titleFor(state.paintings);
+  $("painter").textContent = second ? words.blended : first ? lineOf(first) : "";
 }
 
 // --- Painting -----------------------------------------------------------------------------------
@@ -164,7 +179,7 @@ function caption() {
 // A draft, after a moment without another wish; while one is asked for, only the latest waits.
 function begin(wait = PATIENCE) {
   clearTimeout(timer);
-  if (!state.photo || !state.painting) return;
+  if (!state.photo || !state.paintings.length) return;
   state.work = null; // what is shown is no longer what is wished
   follow();
   status(words.starting, 0);
@@ -172,14 +187,12 @@ function begin(wait = PATIENCE) {
 }
 
 async function send() {
-  if (!state.photo || !state.painting) return;
+  if (!state.photo || !state.paintings.length) return;
   if (sending) {
     again = true;
     return;
   }
   sending = true;
-  caption();
-  markPainting(state.painting);
   try {
     state.work = await api.addWork({ kind: "draft", ...wish(), settings: { ...state.settings, size: SIZE } });
     keep();
@@ -195,12 +208,17 @@ async function send() {
 }
 
 function wish() {
-  return { tab: state.tab, photo: state.photo.id, painting: state.painting };
+  return { tab: state.tab, photo: state.photo.id, paintings: state.paintings };
 }
 
 function told(now) {
   works = now;
-  drawPrints(works, titleFor, { stop: (work) => api.stop(work.id).catch(() => {}), show: look, nameOf });
+  drawPrints(works, titleFor, {
+    stop: (work) => api.stop(work.id).catch(() => {}),
+    keep: (work) => api.keep(work.id).catch(() => {}),
+    show: look,
+    nameOf,
+  });
   const mine = works.find((one) => one.id === state.work?.id);
   if (mine) state.work = mine;
   follow();
@@ -210,18 +228,19 @@ function told(now) {
 function follow() {
   const work = state.work, busy = work && ["waiting", "painting"].includes(work.state);
   $("save").disabled = work?.state !== "done";
-  $("print").disabled = !state.painting;
+  $("print").disabled = !state.paintings.length;
   $("stop").hidden = !busy || work.kind !== "draft";
   document.body.classList.toggle("busy", Boolean(busy));
   if (!work) return;
-  if (work.version) show(api.pictureOf(work), words.after(titleFor(work.painting)));
+  if (work.version) show(api.pictureOf(work), words.after(titleFor(work.paintings)));
   if (work.state === "waiting") status(words.starting, 0);
   else if (work.state === "painting") {
     const percent = Math.floor(20 * work.fraction) * 5; // a screen reader is not told each step
     const left = work.left === null ? "" : duration(Math.ceil(work.left / 5) * 5);
     status(work.text || (work.version ? words.painting(percent, left) : words.starting), work.fraction);
   } else if (work.state === "failed") status(words.failed(work.text));
-  else status(work.text ? words.failed(work.text) : words[work.state]);
+  else if (work.text) status(words.failed(work.text));
+  else status(work.state === "done" && work.early ? words.early : words[work.state]);
   if (work.state === "done")
     for (const link of $("formats").querySelectorAll("a")) {
       link.href = api.fileOf(work, link.dataset.kind);
@@ -230,8 +249,8 @@ function follow() {
 }
 
 function nameOf(work, kind) {
-  const painting = work.painting.startsWith("own-") ? "own" : work.painting;
-  return `${state.name || "picture"}_${painting}.${kind}`;
+  const paintings = work.paintings.map((one) => (one.startsWith("own-") ? "own" : one));
+  return `${state.name || "picture"}_${paintings.join("_")}.${kind}`;
 }
 
 async function look(work) {
@@ -239,9 +258,10 @@ async function look(work) {
   const photo = known.photos.find((one) => one.id === work.photo) ?? (await api.start()).photos.find((one) => one.id === work.photo);
   if (photo) {
     state.photo = photo;
-    await hangUp(api.photoAt(photo.id), photo.width, photo.height, words.before);
+    await hang(photo);
   }
-  Object.assign(state, { work, painting: work.painting, settings: changes(work.settings) });
+  Object.assign(state, { work, paintings: work.paintings, settings: changes(work.settings) });
+  blending(work.paintings.length > 1);
   drawControls();
   keep();
   follow();
@@ -250,19 +270,27 @@ async function look(work) {
 // --- Controls -----------------------------------------------------------------------------------
 
 function drawControls() {
-  const { strength = 50, style_scale: brush = 1, preserve_color: colours = "off" } = state.settings;
+  const { strength = 50, style_scale: brush = 1, preserve_color: colours = "off", style_blend: shares } = state.settings;
   $("strength").value = strength ?? 50;
   $("brush").value = Math.log2(Array.isArray(brush) ? brush[0] : brush);
   $("colours").checked = colours !== "off";
+  const [first, second] = shares ?? [1, 1];
+  $("mix").value = (100 * second) / (first + second);
+  $("mixing").hidden = state.paintings.length < 2;
+  state.paintings.forEach((one, number) => ($(number ? "mix-second" : "mix-first").textContent = titleFor([one])));
   setKnobs(state.settings);
   caption();
-  markPainting(state.painting);
+  markPaintings(state.paintings);
   values();
 }
+
+const blending = (on) => ($("blend").checked = on);
 
 function values() {
   $("strength").setAttribute("aria-valuetext", words.strength_value($("strength").value));
   $("brush").setAttribute("aria-valuetext", words.brush_value((2 ** $("brush").value).toFixed(2)));
+  if (state.paintings.length > 1)
+    $("mix").setAttribute("aria-valuetext", words.mix_value($("mix").value, ...state.paintings.map((one) => titleFor([one]))));
 }
 
 function set(name, value) {
@@ -283,18 +311,29 @@ $("colours").addEventListener("change", () => {
   set("preserve_color", $("colours").checked ? "luminance" : "off");
   setKnobs(state.settings);
 });
+$("mix").addEventListener("input", () => {
+  const second = Number($("mix").value);
+  set("style_blend", second === 50 ? null : [(100 - second) / 100, second / 100]);
+});
+$("blend").addEventListener("change", () => {
+  if ($("blend").checked) {
+    say(words.second);
+    return;
+  }
+  if (state.paintings.length < 2) return;
+  state.paintings = state.paintings.slice(0, 1);
+  delete state.settings.style_blend;
+  drawControls();
+  keep();
+  begin();
+});
 $("reset").onclick = () => {
   state.settings = {};
   drawControls();
   keep();
   begin();
 };
-$("stop").onclick = trying(async () => {
-  const work = state.work;
-  await api.stop(work.id);
-  state.work = { ...work, state: "stopped" };
-  follow();
-});
+$("stop").onclick = trying(() => api.keep(state.work.id));
 
 function openMenu(open) {
   $("formats").hidden = !open;
@@ -369,17 +408,18 @@ async function open() {
   works = known.works;
   const latest = works.at(-1); // a page that was closed, and is opened again
   const photo = known.photos.find((one) => one.id === (before.tab ? before.photo?.id : latest?.photo));
-  state.painting = before.tab ? before.painting : (latest?.painting ?? null);
-  if (!paintingOf(state.painting)) state.painting = null;
+  state.paintings = (before.tab ? before.paintings : latest?.paintings) ?? [];
+  if (!state.paintings.every(paintingOf)) state.paintings = [];
   state.settings = before.tab ? (before.settings ?? {}) : latest ? changes(latest.settings) : {};
   state.name = before.name ?? "";
+  blending(state.paintings.length > 1);
   drawControls();
   if (photo) {
     const work = works.find((one) => one.id === (before.tab ? before.work : latest?.id)) ?? null;
-    const wished = state.painting;
-    if (work) state.painting = null; // it is painted, or being painted: not once more
+    const wished = state.paintings;
+    if (work) state.paintings = []; // it is painted, or being painted: not once more
     await setPhoto(photo, state.name);
-    Object.assign(state, { painting: wished, work });
+    Object.assign(state, { paintings: wished, work });
     drawControls();
   }
   keep();

@@ -43,7 +43,7 @@ export async function openPrints(wish, begin) {
   $("sizes").replaceChildren(...list.map((one) => sizeItem(one, begin)));
   $("sizes-note").textContent = words.planning;
   try {
-    const plans = await api.plan({ photo: wish.photo.id, painting: wish.painting, settings: wish.settings, tab: wish.tab, sizes });
+    const plans = await api.plan({ photo: wish.photo.id, paintings: wish.paintings, settings: wish.settings, tab: wish.tab, sizes });
     if (number !== asked) return;
     $("sizes").replaceChildren(...plans.map((one) => sizeItem(one, begin)));
     $("sizes-note").textContent = words.plan_note;
@@ -59,7 +59,7 @@ export function closePrints() {
 function stateOf(work) {
   if (work.state === "painting")
     return work.text || words.painting(Math.round(100 * work.fraction), work.left === null ? "" : duration(work.left));
-  return { waiting: words.waiting, done: words.done, stopped: words.stopped, failed: words.failed(work.text) }[work.state];
+  return { waiting: words.waiting, done: work.early ? words.early : words.done, stopped: words.stopped, failed: words.failed(work.text) }[work.state];
 }
 
 function job(work, titles, actions) {
@@ -71,7 +71,7 @@ function job(work, titles, actions) {
   const buttons = element("div", { className: "row" });
   item.append(image, element("div", {}, title, line, bar, buttons));
   item.update = (now) => {
-    title.textContent = `${titles(now.painting)}, ${now.settings.size} px`;
+    title.textContent = `${titles(now.paintings)}, ${now.settings.size} px`;
     line.textContent = stateOf(now);
     bar.value = now.fraction;
     bar.hidden = now.state !== "painting";
@@ -83,8 +83,13 @@ function job(work, titles, actions) {
     const end = element("button", { type: "button", className: "quiet" }, ended ? words.remove : words.cancel);
     end.onclick = () => actions.stop(now);
     const found = [end];
+    if (now.state === "painting") {
+      const keep = element("button", { type: "button", className: "quiet" }, words.keep);
+      keep.onclick = () => actions.keep(now);
+      found.unshift(keep);
+    }
     if (now.state === "done") {
-      for (const kind of ["png", "jpg", "tif"]) found.unshift(element("a", { href: api.fileOf(now, kind), download: actions.nameOf(now, kind) }, words[kind]));
+      for (const kind of ["tif", "jpg", "png"]) found.unshift(element("a", { href: api.fileOf(now, kind), download: actions.nameOf(now, kind) }, words[kind]));
       const look = element("button", { type: "button", className: "quiet" }, words.show);
       look.onclick = () => actions.show(now);
       found.unshift(look);

@@ -4,7 +4,7 @@ const MARGIN = 34; // pixels of wall around a picture that is seen as a whole
 const NEAREST = 8; // pixels of the page for one of the photograph
 
 const stage = $("stage"), hang = $("hang"), before = $("before"), after = $("after"), split = $("split");
-const view = { width: 1, height: 1, pixels: 1, zoom: 1, x: 0, y: 0, split: 0 };
+const view = { width: 1, height: 1, pixels: 1, zoom: 1, x: 0, y: 0, split: 0, whole: null };
 const pointers = new Map();
 let gesture = null;
 
@@ -36,12 +36,22 @@ function render() {
   const low = Math.max(0, -top), high = Math.min(height, room.height - top);
   split.style.setProperty("--grip", `${(low + high) / 2}px`);
   split.setAttribute("aria-valuenow", Math.round(100 * view.split));
+  if (view.whole && width * devicePixelRatio > 1.1 * before.naturalWidth) sharpen();
+}
+
+// The photograph with all its pixels, where they are seen.
+async function sharpen() {
+  const url = view.whole, image = new Image();
+  view.whole = null;
+  image.src = url;
+  await image.decode().catch(() => {});
+  if (image.naturalWidth && view.url === url) before.src = url;
 }
 
 function zoomTo(zoom, at) {
   const room = box();
   const point = at ?? { x: room.width / 2, y: room.height / 2 };
-  const next = Math.max(1, Math.min(NEAREST / fitting(), zoom));
+  const next = Math.max(Math.min(1, pixelByPixel()), Math.min(NEAREST / fitting(), zoom));
   const ratio = next / view.zoom;
   view.x = (view.x - (point.x - room.width / 2)) * ratio + (point.x - room.width / 2);
   view.y = (view.y - (point.y - room.height / 2)) * ratio + (point.y - room.height / 2);
@@ -140,9 +150,9 @@ $("fit").onclick = () => zoomTo(1);
 $("full").onclick = () => zoomTo(pixelByPixel());
 new ResizeObserver(() => hang.hidden || render()).observe(stage);
 
-// A photograph of so many pixels is hung up, alone.
-export async function hangUp(url, width, height, text) {
-  Object.assign(view, { width, height, pixels: width, zoom: 1, x: 0, y: 0, split: 0 });
+// A photograph of so many pixels is hung up, alone; `whole` has all of them.
+export async function hangUp(url, whole, { width, height }, text) {
+  Object.assign(view, { width, height, pixels: width, zoom: 1, x: 0, y: 0, split: 0, url: whole, whole: null });
   before.alt = text;
   after.hidden = split.hidden = true;
   after.removeAttribute("src");
@@ -151,6 +161,7 @@ export async function hangUp(url, width, height, text) {
   stage.style.setProperty("--ratio", height / width);
   $("empty").hidden = true;
   hang.hidden = $("zoom").hidden = false;
+  if (before.naturalWidth < width) view.whole = whole;
   render();
 }
 

@@ -43,6 +43,6 @@ export function drawWall(paintings, actions) {
   list.replaceChildren(...paintings.map((one) => hung(one, actions)), element("li", {}, add));
 }
 
-export function markPainting(id) {
-  for (const one of list.querySelectorAll("[data-id]")) one.setAttribute("aria-pressed", String(one.dataset.id === id));
+export function markPaintings(ids) {
+  for (const one of list.querySelectorAll("[data-id]")) one.setAttribute("aria-pressed", String(ids.includes(one.dataset.id)));
 }
