@@ -6,9 +6,11 @@ problem alone, so results do not depend on the number of threads.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 from time import perf_counter
 from typing import Any
+from weakref import finalize
 
 __all__ = ["Threads"]
 
@@ -27,7 +29,7 @@ class Threads:
     def __init__(self, number: int | None = None) -> None:
         self.wanted = number
         self.number = number or available_cores()
-        self._pool: tuple[int, ThreadPoolExecutor] | None = None  # with the process that it is of
+        self._pool: tuple[int, _Helpers] | None = None  # with the process that it is of
         self._between: Callable[[], object] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has threads of its own
@@ -40,7 +42,7 @@ class Threads:
         """
         same = Threads(self.number)
         if self.number > 1:
-            self._threads()  # made now, so that all have the same
+            self._helpers()  # made now, so that all have the same
         same._pool = self._pool
         same._between = None if between is None else _now_and_then(between)
         return same
@@ -58,23 +60,56 @@ class Threads:
         """
         each = [arguments if scratch is None else (*arguments, own) for own in scratch or [None]]
         tickets = iter(range(blocks))
-        futures = [
-            self._threads().submit(_work, kernel, tickets, each[worker % len(each)])
-            for worker in range(1, min(self.number, blocks))
-        ]
+        helpers = min(self.number, blocks) - 1
+        done: SimpleQueue[BaseException | None] = SimpleQueue()
+        for worker in range(1, helpers + 1):
+            self._helpers().put((done, kernel, tickets, each[worker % len(each)]))
         try:
             _work(kernel, tickets, each[0], self._between)
         finally:  # nobody may still write when the buffers are used again
             for _ in tickets:  # of an error: those that are left are not worked on
                 pass
-            for future in futures:
-                future.result()
+            errors = [done.get() for _ in range(helpers)]
+        for error in filter(None, errors):
+            raise error
 
-    def _threads(self) -> ThreadPoolExecutor:
-        """The pool, made anew in a forked process, which has none of its parent's threads."""
+    def _helpers(self) -> SimpleQueue[Any]:
+        """Work for the other threads, begun anew in a forked process, which has none of them."""
         if self._pool is None or self._pool[0] != os.getpid():
-            self._pool = os.getpid(), ThreadPoolExecutor(self.number - 1)
-        return self._pool[1]
+            self._pool = os.getpid(), _Helpers(self.number - 1)
+        return self._pool[1].work
+
+
+class _Helpers:
+    """Threads that wait for work.
+
+    `ThreadPoolExecutor` takes so long to hand it over that sixteen threads waited for a tenth of
+    an evaluation.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.work: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(number):
+            Thread(target=_help, args=(self.work,), daemon=True).start()
+        finalize(self, _dismiss, self.work, number)
+
+
+def _help(work: SimpleQueue[Any]) -> None:
+    while (task := work.get()) is not None:
+        done, *what = task
+        error = None
+        try:
+            _work(*what)
+        except BaseException as raised:  # is raised again by the one who waits
+            error = raised
+        del task, what  # no buffer is kept while there is nothing to do
+        done.put(error)
+        del done, error
+
+
+def _dismiss(work: SimpleQueue[Any], number: int) -> None:
+    for _ in range(number):
+        work.put(None)
 
 
 def available_cores() -> int:

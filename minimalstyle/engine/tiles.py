@@ -59,7 +59,7 @@ class Tiling(NamedTuple):
 
 
 WIDE = 256 * 256  # filters, from which on a convolution is wide
-UNITS = 16  # tiles of a unit of work when wide inputs are transformed
+UNITS = 4  # tiles of a unit of work when wide inputs are transformed
 _NARROW_TILE = 6
 _NARROW_BLOCK = 40  # at most, and times the channels:
 _NARROW_VALUES = 40 * 128  # V and M of such a block stay in the second-level cache, or nearly
