@@ -66,7 +66,8 @@ def paint(
         saved = SavedRun(
             run.facts, sizes, job.checkpoint or job.resume, job.resume, job.checkpoint_every
         )
-        progress = Progress(scales, callback, on_progress)
+        times = [one.work for one in run.evaluations]
+        progress = Progress(scales, times, callback, on_progress)
         canvas = _Canvas()
         done: list[dict[str, Any]] = saved.scales
         error: Exception | None = None

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from ..errors import UsageError
 from ..machine import available_memory, resident_memory
 from ..network.bands import Bands
-from ..network.evaluation import Whole
 from ..pictures.images import Size
-from .memory import evaluation_at, largest_size, memory_needed
+from .memory import largest_size, memory_needed
 from .pace import Pace, iterations_for, limited, measure_pace, seconds_needed
 from .prepare import Prepared
 
@@ -69,7 +68,7 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
     _ = run.inputs  # masks that do not fit are found now
     sizes = [scale.size for scale in run.scales]
     counts = tuple(scale.iterations for scale in run.scales)
-    made = _evaluations(run)
+    made = run.evaluations
     seconds = seconds_needed(
         run.network,
         sizes,
@@ -82,14 +81,6 @@ def make(run: Prepared, pace: Pace | None = None) -> Plan:
     bands = tuple(one.number if isinstance(one, Bands) else 1 for one in made)
     bounds = [one for one in (available(), run.settings.memory) if one is not None]
     return Plan(tuple(sizes), counts, memory_of(run), min(bounds, default=None), seconds, bands)
-
-
-def _evaluations(run: Prepared) -> list[Whole | Bands]:
-    """Of each scale, to be counted only."""
-    return [
-        evaluation_at(run.network, scale, run.settings, run.masked, run.room(scale))
-        for scale in run.scales
-    ]
 
 
 def memory_of(run: Prepared) -> int:
@@ -195,7 +186,7 @@ def in_time(run: Prepared, seconds: float) -> tuple[Prepared, Pace]:
         run.style_sizes,
         run.settings,
         pace=pace,
-        work=[one.work for one in _evaluations(run)],
+        work=[one.work for one in run.evaluations],
     )
     text = f"{count} iterations fit into the time"
     run.note(text if fits else "not even one iteration fits into the time; one it is")

@@ -8,14 +8,16 @@ from typing import Any
 from ..blas import one_blas_thread
 from ..loss.kept import KeptMoments
 from ..machine import available_memory, resident_memory
+from ..network.bands import Bands
 from ..network.bounded import Measure, measure
+from ..network.evaluation import Whole
 from ..network.network import Network, load_network
 from ..optimize.lbfgs import SEGMENT
 from ..pictures.images import Size
 from ..settings.settings import Settings
 from .inputs import Inputs, Opened, arrange, open_pictures
 from .job import Job
-from .memory import room_at
+from .memory import evaluation_at, room_at
 from .schedule import Scale, scales, sizes
 
 __all__ = ["Prepared", "prepare"]
@@ -87,6 +89,14 @@ class Prepared:
     def room(self, scale: Scale) -> int | None:
         """Bytes that an evaluation at a scale may take."""
         return room_at(self.network, scale, self.settings, self.bound, self.opened.pixels)
+
+    @cached_property
+    def evaluations(self) -> list[Whole | Bands]:
+        """How each scale is evaluated, to be counted only."""
+        return [
+            evaluation_at(self.network, scale, self.settings, self.masked, self.room(scale))
+            for scale in self.scales
+        ]
 
     @property
     def masked(self) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from statistics import median
 
 import numpy as np
@@ -22,6 +23,8 @@ class Progress:
     Parameters
     ----------
     scales : sequence of Scale
+    times : sequence of float
+        Work of an evaluation at each, as times that of one in one piece.
     callback : callable
         Gets an `Iterate` after each iteration; returns "stop" to stop the run.
     on_progress : callable
@@ -32,15 +35,20 @@ class Progress:
     def __init__(
         self,
         scales: Sequence[Scale],
+        times: Sequence[float],
         callback: Callable[[Iterate], object],
         on_progress: Callable[[float], object] = lambda _: None,
     ) -> None:
         self.scales, self.callback, self.on_progress = scales, callback, on_progress
+        work = [scale.work * much for scale, much in zip(scales, times, strict=True)]
+        self._shares = [one / sum(work) for one in work]
+        self._before = [0.0, *accumulate(self._shares)]  # each scale
         self.started = time.perf_counter()
         self.evaluations = 0  # of the scales before
-        self._first: tuple[float, float] | None = None  # CPU seconds, fraction of the first event
+        self._firsts: dict[int, tuple[float, float]] = {}  # CPU seconds, fraction at each's
         self._last = 0.0, 0.0  # seconds and CPU seconds of the latest
-        self._shares: list[float] = []  # seconds for each CPU second, of the steps since the first
+        self._steps: list[float] = []  # seconds for each CPU second, of a scale's
+        self._clock: float | None = None  # their median
         self._scale, self._iteration, self._fraction = 0, 0, 0.0  # of the latest iterate
         self.calling = False  # while the callback runs: its errors are not ours
 
@@ -49,33 +57,36 @@ class Progress:
         """Since the run began."""
         return time.perf_counter() - self.started
 
-    def _left(self, seconds: float, fraction: float) -> float | None:
+    def _left(self, scale: int, seconds: float, fraction: float) -> float | None:
         """Seconds that the rest will take.
 
         Measured in seconds of the processor, of which a process that is stopped (Ctrl-Z) takes
-        none, and turned into others by what most steps needed.
+        none, and turned into others by what most steps needed. The rest of a scale goes on at the
+        pace of its own iterations, and later ones at that of all.
         """
-        cpu = time.process_time()
-        before, self._last = self._last, (seconds, cpu)
-        if self._first is None:  # loading and compiling come once: the pace is that from here on
-            self._first = cpu, fraction
+        cpu, last = time.process_time(), self._last
+        self._last = seconds, cpu
+        if scale not in self._firsts:  # what stands before its first step is none of its pace
+            self._firsts[scale], self._steps = (cpu, fraction), []
+        elif cpu > last[1]:
+            self._steps.append((seconds - last[0]) / (cpu - last[1]))
+            self._clock = median(self._steps)
+        (first, done), (began, here) = next(iter(self._firsts.values())), self._firsts[scale]
+        if self._clock is None or fraction <= done:
             return None
-        if cpu > before[1]:
-            self._shares.append((seconds - before[0]) / (cpu - before[1]))
-        done = fraction - self._first[1]
-        if not (done and self._shares):
-            return None
-        return median(self._shares) * (cpu - self._first[0]) * (1 - fraction) / done
+        of_all = (cpu - first) / (fraction - done)
+        of_this = (cpu - began) / (fraction - here) if fraction > here else of_all
+        end = self._before[scale]
+        return self._clock * (of_this * (end - fraction) + of_all * (1 - end))
 
     def watcher(self, scale: int) -> Callable[[float], None]:
         """What an evaluation in bands calls after each of them, with its share that is done."""
-        work = [one.work for one in self.scales]
         iterations = self.scales[scale - 1].iterations
 
         def watch(share: float) -> None:
             done = self._iteration if self._scale == scale else 0
             here = min((done + share) / iterations, 1.0)
-            fraction = (sum(work[: scale - 1]) + work[scale - 1] * here) / sum(work)
+            fraction = self._before[scale - 1] + self._shares[scale - 1] * here
             self._fraction = max(fraction, self._fraction)  # a second look at a step adds nothing
             self.calling = True
             stop = self.on_progress(self._fraction)
@@ -89,16 +100,15 @@ class Progress:
         self, scale: int, objective: Objective
     ) -> Callable[[int, int, float, npt.NDArray[np.float32]], object]:
         """What the optimiser calls after each iteration of a scale, which counts from 1."""
-        work = [one.work for one in self.scales]
         iterations, size = self.scales[scale - 1].iterations, self.scales[scale - 1].size
-        before, this = sum(work[: scale - 1]), work[scale - 1]
 
         def report(
             iteration: int, evaluations: int, loss: float, image: npt.NDArray[np.float32]
         ) -> object:
-            fraction = (before + this * iteration / iterations) / sum(work)
+            share = self._shares[scale - 1] * iteration / iterations
+            fraction = self._before[scale - 1] + share
             seconds = self.seconds
-            left = self._left(seconds, fraction)
+            left = self._left(scale, seconds, fraction)
             self._scale, self._iteration, self._fraction = scale, iteration, fraction
             self.calling = True
             stop = self.callback(

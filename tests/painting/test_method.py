@@ -288,7 +288,7 @@ def test_the_time_left_does_not_count_a_pause(monkeypatch):
     events, clock = [], [0.0, 0.0]
     monkeypatch.setattr(progress.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(progress.time, "process_time", lambda: clock[1])
-    run = progress.Progress(scales([(16, 16)], ms.Settings(iterations=11)), events.append)
+    run = progress.Progress(scales([(16, 16)], ms.Settings(iterations=11)), [1], events.append)
     report = run.reporter(1, SimpleNamespace(terms={}))
     for step, seconds in enumerate([60, 2, 2, 2, 2, 3602, 2, 2, 2, 2, 2], start=1):
         clock[0] += seconds
@@ -297,6 +297,28 @@ def test_the_time_left_does_not_count_a_pause(monkeypatch):
     assert [event.seconds_left for event in events] == [
         None, *(pytest.approx(2 * left) for left in range(9, -1, -1)),
     ]  # fmt: skip
+
+
+def test_the_time_left_is_that_of_the_size_in_work(monkeypatch):
+    """At the second size a step takes ten times the work, in bands, and twenty times the time.
+
+    There, threads are busier: half a second of the clock is a CPU second, which was a whole one.
+    """
+    events, clock = [], [0.0, 0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(progress.time, "process_time", lambda: clock[1])
+    size = images.Size(16, 16)
+    made = [SimpleNamespace(size=size, iterations=4, work=work) for work in (4, 20)]
+    run = progress.Progress(made, [1, 2], events.append)
+    for scale, seconds, cpu in ((1, 1, 1), (2, 10, 20)):
+        report = run.reporter(scale, SimpleNamespace(terms={}))
+        for step in range(1, 5):
+            clock[0] += seconds + 100 * (step == 1)
+            clock[1] += cpu + 100 * (step == 1)
+            report(step, step, 1.0, np.zeros((16, 16, 3), np.float32))
+    left = [event.seconds_left for event in events]
+    assert left[:4] == [None, *(pytest.approx(40 + n) for n in (2, 1, 0))]
+    assert left[5:] == [pytest.approx(20), pytest.approx(10), pytest.approx(0)]
 
 
 def test_interrupted_at_the_first_scale(network, large, night):
