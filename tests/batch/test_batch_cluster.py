@@ -181,7 +181,7 @@ def test_files_that_do_not_travel(here, dask, workers, capsys, words):
 
 def test_a_worker_that_is_killed(here, dask, workers):
     """Nothing is lost, and nothing is done twice; the last test, for it takes a worker."""
-    settings = ms.Settings(size=48, iterations=30, coarse_iterations=30)
+    settings = ms.Settings(size=48, iterations=20, coarse_iterations=20)
     jobs = [
         ms.Job(content=f"photos/{name}.png", styles=("waves.png",), settings=settings)
         for name in "abcabc"

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own librar
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1", *SHALLOW_WORDS]
 SETTINGS = ms.Settings(size=32, iterations=1, coarse_iterations=1, **SHALLOW)
-LONG = ms.Settings(size=32, iterations=60, coarse_iterations=60)
+LONG = ms.Settings(size=32, iterations=30, coarse_iterations=30)
 ENDLESS = ms.Settings(size=32, iterations=5000, coarse_iterations=5000)
 
 
