@@ -64,10 +64,10 @@ def _peak(pid: int) -> int:
     return next((int(one.split()[1]) * 1024 for one in lines if one.startswith("VmHWM:")), 0)
 
 
-def loop(photos: list[Path], size: int, out: Path) -> dict[str, float]:
+def loop(photos: list[Path], settings: list[str], out: Path) -> dict[str, float]:
     """One command for each photograph, one after another."""
     program = [sys.executable, "-m", "minimalstyle"]
-    given = [str(common.STYLE), "--size", str(size), "--quiet", "--force"]
+    given = [str(common.STYLE), *settings, "--quiet", "--force"]
     each = [
         timed([[*program, str(photo), *given, "-o", str(out / f"{photo.stem}.png")]])
         for photo in photos
@@ -79,11 +79,11 @@ def loop(photos: list[Path], size: int, out: Path) -> dict[str, float]:
     }
 
 
-def batch(photos: list[Path], size: int, out: Path, processes: int) -> dict[str, float]:
+def batch(photos: list[Path], settings: list[str], out: Path, processes: int) -> dict[str, float]:
     """Batches side by side, each in a folder of its own."""
     threads = max(common.cores() // processes, 1)
     program = [sys.executable, "-m", "minimalstyle", "batch"]
-    given = ["--styles", str(common.STYLE), "--size", str(size), "--name", "{content}.png"]
+    given = ["--styles", str(common.STYLE), *settings, "--name", "{content}.png"]
     given += ["--threads", str(threads), "--quiet"]
     return timed(
         [
@@ -100,6 +100,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--iterations", type=int, help="at each size; for a quick try")
     parser.add_argument("--no-loop", action="store_true", help="leave the shell loop out")
     parser.add_argument("--json", metavar="FILE")
     a = parser.parse_args(argv)
@@ -111,6 +112,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         photos = photographs(here, a.pictures)
         timed([[sys.executable, "-m", "minimalstyle", "--compile"]])
         for size in a.sizes:
+            settings = ["--size", str(size)]
+            if a.iterations:
+                few = str(a.iterations)
+                settings += ["--iterations", few, "--coarse-iterations", few]
             ways: list[int] = [*([] if a.no_loop else [0]), *a.processes]
             found: dict[int, list[dict[str, float]]] = {way: [] for way in ways}
             made: set[tuple[bytes, ...]] = set()
@@ -118,7 +123,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                 for way in ways[:: -1 if turn % 2 else 1]:
                     out = here / f"{size}_{turn}_{way}"
                     out.mkdir()
-                    one = batch(photos, size, out, way) if way else loop(photos, size, out)
+                    one = batch(photos, settings, out, way) if way else loop(photos, settings, out)
                     found[way].append(one)
                     files = sorted(out.rglob("*.png"), key=lambda path: path.name)
                     made.add(tuple(path.read_bytes() for path in files))

@@ -23,6 +23,14 @@ from minimalstyle.settings.settings import Border, Settings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+# Layers near the pixels: a tenth of the work, where it matters what becomes of a picture and not
+# how it looks.
+SHALLOW = {
+    "content_layers": {"relu2_1": 1.0},
+    "style_layers": {"relu1_1": 1.0, "relu2_1": 1.0},
+}
+SHALLOW_WORDS = ["--content-layers", "relu2_1:1", "--style-layers", "relu1_1:1,relu2_1:1"]
+
 
 def off(x: npt.NDArray, expected: npt.NDArray) -> float:
     """Root mean square of the error, relative to that of what is expected."""

@@ -131,7 +131,7 @@ def test_pytorch_side_says_what_is_missing(benchmark, no_torch):
 
 def test_batch(benchmark, tmp_path, capsys):
     """Whose ways make the same pictures, byte for byte, or it ends."""
-    arguments = ("32", "--pictures", "2", "--processes", "1", "2")
+    arguments = ("32", "--pictures", "2", "--processes", "1", "2", "--iterations", "2")
     result = run(benchmark("batch"), tmp_path / "batch.json", *arguments)
     assert [one["processes"] for one in result["points"]] == [0, 1, 2]
     assert all(one["seconds"] > 0 and one["cpu_seconds"] > 0 for one in result["points"])
@@ -175,7 +175,7 @@ def test_each_page_has_the_table_of_the_results(benchmark):
 def test_print(benchmark, tmp_path):
     """In one piece and in bands: with a bound that no run keeps."""
     module = benchmark("print")
-    few = ["0.1", "0.2", "--rounds", "1", "--memory", "100M"]
+    few = ["0.05", "0.1", "--rounds", "1", "--memory", "100M"]
     result = run(module, tmp_path / "print.json", *few)
     for whole, bands in zip(*result["points"].values(), strict=True):
         assert whole["bands"] == 1 < bands["bands"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW, SHALLOW_WORDS
 from PIL import Image
 
 import minimalstyle as ms
@@ -17,7 +18,7 @@ from minimalstyle.pictures.images import load
 from minimalstyle.records import recipe
 
 FOLDER = Path(ms.gallery.__file__).parent
-SMALL = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1", "--quiet"]
+SMALL = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1", "--quiet", *SHALLOW_WORDS]
 
 
 def test_every_file_is_declared_and_they_are_small():
@@ -50,7 +51,7 @@ def test_a_name_is_the_file(content_file, tmp_path, monkeypatch):
 
 
 def test_in_the_library(content_file, network):
-    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1)
+    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1, **SHALLOW)
     pixels = [
         ms.stylize(content_file, style, weights=network, settings=settings).pixels
         for style in ("venice", FOLDER / "venice.webp")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW, SHALLOW_WORDS
 from PIL import Image
 
 import minimalstyle as ms
@@ -24,8 +25,9 @@ from minimalstyle.commands.paint import main
 from minimalstyle.errors import ImageError, UsageError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
-SETTINGS = {"size": 32, "iterations": 1, "coarse_iterations": 1}
+FEW = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
+QUICK = [*FEW, *SHALLOW_WORDS]
+SETTINGS = {"size": 32, "iterations": 1, "coarse_iterations": 1, **SHALLOW}
 PICTURES = [f"{photo}_{style}.png" for photo in "abc" for style in ("waves", "night")]
 
 
@@ -440,7 +442,7 @@ def test_killed_at_any_moment(here):
     for seed in range(6):
         noise(f"photos/n{seed}.png", 100 + seed)
     command = [sys.executable, "-m", "minimalstyle", "batch", "photos", "--styles", "waves.png"]
-    command += [*QUICK, "--quiet", "-o"]
+    command += [*FEW, "--quiet", "-o"]  # with all layers, so that there is time to kill it
     assert main([*command[3:], "whole"]) == 0
     chance = random.Random(0)
     killed = 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import distributed
 import numpy as np
 import pytest
+from conftest import SHALLOW, SHALLOW_WORDS
 from PIL import Image
 
 import minimalstyle as ms
@@ -22,7 +23,7 @@ from minimalstyle.commands.paint import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
+QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1", *SHALLOW_WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_a_cluster_paints_the_same_pictures(here, dask, workers, capsys):
 
 
 def test_as_a_library(here, dask, workers):
-    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1)
+    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1, **SHALLOW)
     jobs = [
         ms.Job(content=f"photos/{name}.png", styles=("waves.png",), settings=settings)
         for name in ("a", "gone", "b")
@@ -112,7 +113,7 @@ def test_as_a_library(here, dask, workers):
 
 def test_few_jobs_are_with_the_scheduler(here, dask, workers):
     taken, most = [], []
-    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1)
+    settings = ms.Settings(size=32, iterations=1, coarse_iterations=1, **SHALLOW)
 
     def jobs():
         for number in range(12):
@@ -180,7 +181,7 @@ def test_files_that_do_not_travel(here, dask, workers, capsys, words):
 
 def test_a_worker_that_is_killed(here, dask, workers):
     """Nothing is lost, and nothing is done twice; the last test, for it takes a worker."""
-    settings = ms.Settings(size=48, iterations=30, coarse_iterations=30)
+    settings = ms.Settings(size=48, iterations=20, coarse_iterations=20)
     jobs = [
         ms.Job(content=f"photos/{name}.png", styles=("waves.png",), settings=settings)
         for name in "abcabc"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW_WORDS
 from PIL import Image
 
 from minimalstyle.batch import watch
 from minimalstyle.commands.paint import main
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
+QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1", *SHALLOW_WORDS]
 
 
 def noise(seed):

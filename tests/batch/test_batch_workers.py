@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW, SHALLOW_WORDS
 from numba.core import event
 from PIL import Image
 
@@ -22,9 +23,9 @@ from minimalstyle.painting import plan
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1"]
-SETTINGS = ms.Settings(size=32, iterations=1, coarse_iterations=1)
-LONG = ms.Settings(size=32, iterations=60, coarse_iterations=60)
+QUICK = ["--size", "32", "--iterations", "1", "--coarse-iterations", "1", *SHALLOW_WORDS]
+SETTINGS = ms.Settings(size=32, iterations=1, coarse_iterations=1, **SHALLOW)
+LONG = ms.Settings(size=32, iterations=30, coarse_iterations=30)
 ENDLESS = ms.Settings(size=32, iterations=5000, coarse_iterations=5000)
 
 

@@ -251,13 +251,38 @@ def test_numba_that_cannot_compile(tmp_path, variable, value, content_file, styl
     assert "unexpected" not in err
 
 
-def test_compile_is_all_that_a_run_needs(tmp_path, content_file, style_file):
-    folder = tmp_path / "kept"
-    process = start(["-m", "minimalstyle", "--compile"], folder)
+COMPILE = """
+from minimalstyle.commands.paint import main
+assert main(["--compile"]) == 0
+"""
+BITS = """
+import hashlib
+import numpy as np
+import minimalstyle as ms
+from numba.core import event
+with event.install_recorder("numba:compile") as recorder:
+    image = np.random.default_rng(0).random((48, 64, 3), np.float32)
+    objective = ms.Objective(ms.load_network(), content=image, styles=[image[::-1]])
+    loss, gradient = objective(1 - image)
+print(len(recorder.buffer), loss, hashlib.sha256(gradient.tobytes()).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Where `--compile` keeps kernels, and what its process says, with a gradient by them."""
+    folder = tmp_path_factory.mktemp("compiled")
+    process = start(["-c", COMPILE + BITS], folder)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
+    return folder, out.splitlines(), err
+
+
+def test_compile_is_all_that_a_run_needs(compiled, tmp_path, content_file, style_file):
+    folder, (kept, after), err = compiled
     assert err.startswith("minimalstyle: compiling kernels")
-    assert out == f"kernels are kept in {next(iter(files(folder).values())).parent}\n"
+    assert kept == f"kernels are kept in {next(iter(files(folder).values())).parent}"
+    assert after.startswith("0 ")  # nothing more was compiled
     command = ["-m", "minimalstyle", content_file, style_file, "--size", "200", "--iterations", "2"]
     process = start([*map(str, command), "-o", str(tmp_path / "a.png")], folder)
     _, err = process.communicate(timeout=300)
@@ -265,23 +290,11 @@ def test_compile_is_all_that_a_run_needs(tmp_path, content_file, style_file):
     assert "compiling" not in err
 
 
-def test_the_same_bits_compiled_and_kept(tmp_path):
+def test_the_same_bits_compiled_and_kept(compiled):
     """Where a helper is compiled into several kernels, each must have the same of it."""
-    program = """if True:
-        import hashlib
-        import numpy as np
-        import minimalstyle as ms
-        image = np.random.default_rng(0).random((48, 64, 3), np.float32)
-        objective = ms.Objective(ms.load_network(), content=image, styles=[image[::-1]])
-        loss, gradient = objective(1 - image)
-        print(loss, hashlib.sha256(gradient.tobytes()).hexdigest())
-    """
-    said = []
-    for _ in range(2):
-        out, err = start(["-c", program], tmp_path / "kept").communicate(timeout=300)
-        said.append(out)
-        assert out, err
-    assert said[0] == said[1]
+    folder, (_, bits), _ = compiled
+    out, err = start(["-c", BITS], folder).communicate(timeout=300)
+    assert out == f"{bits}\n", err
 
 
 def test_compile_says_where_nothing_can_be_kept(monkeypatch):

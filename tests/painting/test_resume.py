@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW
 from PIL import Image
 
 import minimalstyle as ms
@@ -129,13 +130,13 @@ def test_not_finite_at_the_start(bowl):
         minimize(lambda x: (np.nan, x), start, 5)
 
 
-SETTINGS = {"size": 32, "iterations": 70}
+SETTINGS = {"size": 32, "iterations": 70, **SHALLOW}
 
 
 def test_resume_after_an_exception_anywhere(network, content_file, style_file, tmp_path):
     kept = tmp_path / "whole.checkpoint"
     whole = ms.stylize(content_file, style_file, weights=network, checkpoint=kept, **SETTINGS)
-    for stop in (31, 45, 51):  # of the 52 at the last scale
+    for stop in (31, 45, 61):  # of the 70 at the last scale, with a state after each 30
         path = tmp_path / f"{stop}.checkpoint"
 
         def callback(event, stop=stop):
@@ -304,7 +305,7 @@ def test_resume_in_a_print(network, content_file, style_file, tmp_path, monkeypa
     """What is painted so far is the content there: a checkpoint has it as well."""
     monkeypatch.setattr(schedule, "_PRINT", 50)
     monkeypatch.setattr(schedule, "_PICTURE", 32)
-    given = {"weights": network, "size": 64, "enlarge": True, "segment": 4}
+    given = {"weights": network, "size": 64, "enlarge": True, "segment": 4, **SHALLOW}
     given |= {"iterations": 2, "coarse_iterations": 2, "print_iterations": 10}
     whole = ms.stylize(content_file, style_file, **given)
     path = tmp_path / "run.checkpoint"

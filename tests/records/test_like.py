@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW
 
 import minimalstyle as ms
 from minimalstyle.commands import paint as cli
@@ -21,11 +22,10 @@ def made(tmp_path, network, content_file, style_file, monkeypatch):
     mask[:, :36] = 1
     images.save(tmp_path / "mask.png", mask)
     arguments = {"weights": network, "size": 32, "iterations": 2}
+    few = arguments | SHALLOW
     commands = {
-        "stylize": lambda: ms.stylize(content_file, style_file, **arguments),
-        "masked": lambda: ms.stylize(
-            content_file, style_file, content_mask="mask.png", **arguments
-        ),
+        "stylize": lambda: ms.stylize(content_file, style_file, **few),
+        "masked": lambda: ms.stylize(content_file, style_file, content_mask="mask.png", **few),
         "texture": lambda: ms.texture(style_file, **arguments),
         "reconstruct": lambda: ms.reconstruct(content_file, "relu4_2", **arguments),
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHALLOW, SHALLOW_WORDS
 from PIL import Image
 
 import minimalstyle as ms
@@ -16,8 +17,9 @@ from minimalstyle.network.bounded import measure
 from minimalstyle.painting import prepare
 from minimalstyle.records import checkpoint, style
 
-SETTINGS = {"size": 64, "iterations": 1, "coarse_iterations": 1, "first_size": 24}
+SETTINGS = {"size": 64, "iterations": 1, "coarse_iterations": 1, "first_size": 24, **SHALLOW}
 WORDS = ["--size", "64", "--iterations", "1", "--coarse-iterations", "1", "--first-size", "24"]
+WORDS += SHALLOW_WORDS
 
 
 @pytest.fixture
