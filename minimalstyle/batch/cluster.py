@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,13 +77,14 @@ class Cluster(Crew):
         except ImportError:
             what = "several at once need" if address is None else "a cluster needs"
             raise UsageError(f"{what} Dask: pip install 'minimalstyle[cluster]'") from None
-        self._distributed, self._note = distributed, note
+        self._distributed, self._note = distributed, cache(note)  # the same line once
         self._shared = shared_files
         if weights is not None and not shared_files and address is not None:
             raise UsageError("--weights on a cluster needs --shared-files")
         if workers < 1:
             raise UsageError(f"workers must be a whole number from 1 up, not {workers}")
         self._own: Any = None
+        self._wanted = workers
         # A worker that is lost takes what waits there for it along, as one that was lost as well.
         self._ahead = 1 if address is None else 2
         self._threads = max(available_cores() // workers, 1) if address is None else None
@@ -166,9 +168,14 @@ class Cluster(Crew):
         while True:
             arrived.clear()
             try:
-                self.workers = max(len(self._client.nthreads()), 1)
+                there = len(self._client.nthreads())
+                if self._own is not None:  # Dask gives up those that are slow to begin again
+                    self._own.scale(self._wanted)
+                elif not there:
+                    self._note("the scheduler has no worker left; waiting for one")
             except (OSError, TimeoutError) as error:
                 raise StoppedError(f"the scheduler is lost: {one_line(str(error))}") from error
+            self.workers = max(there, 1)
             while len(at_work) < self._ahead * self.workers:
                 given = next(waiting, None)
                 if given is None:

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import dask
+import distributed  # noqa: F401  # has settings of its own
 import numpy as np
 import pytest
 from numba.core import event
@@ -89,6 +91,22 @@ def test_a_worker_that_is_killed_is_replaced(here):
     assert [one.number for one in found] == [0, 1, 2, 3]
     for one in found:
         assert np.array_equal(one.result.pixels, ms.paint(one.job).pixels)
+
+
+def test_a_worker_that_is_given_up_is_replaced(here):
+    """As on a busy machine, where one that was killed takes too long to begin again."""
+    closed = []
+
+    def show(number, fraction):
+        if not closed and fraction:
+            closed.append(number)
+            crew._own.sync(crew._own.workers[0].close)
+
+    soon = dask.config.set({"distributed.deploy.lost-worker-timeout": "100 ms"})
+    with soon, Cluster(None, workers=1) as crew:
+        found = list(crew.outcomes(enumerate([job("a", LONG), job("b")]), show))
+    assert closed
+    assert [one.error for one in found] == [None, None]
 
 
 def test_a_job_that_always_kills_has_failed(here):
