@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +28,7 @@ from ..records.style import is_style
 from ..records.style import read as read_style
 from .painter import Outcome
 from .run import Crew, Shown
-from .worker import facts, paint, paint_small
+from .worker import facts, paint, paint_small, stop
 
 __all__ = ["Cluster"]
 
@@ -76,13 +77,14 @@ class Cluster(Crew):
         except ImportError:
             what = "several at once need" if address is None else "a cluster needs"
             raise UsageError(f"{what} Dask: pip install 'minimalstyle[cluster]'") from None
-        self._distributed, self._note = distributed, note
+        self._distributed, self._note = distributed, cache(note)  # the same line once
         self._shared = shared_files
         if weights is not None and not shared_files and address is not None:
             raise UsageError("--weights on a cluster needs --shared-files")
         if workers < 1:
             raise UsageError(f"workers must be a whole number from 1 up, not {workers}")
         self._own: Any = None
+        self._wanted = workers
         # A worker that is lost takes what waits there for it along, as one that was lost as well.
         self._ahead = 1 if address is None else 2
         self._threads = max(available_cores() // workers, 1) if address is None else None
@@ -162,12 +164,18 @@ class Cluster(Crew):
         waiting = iter(jobs)
         at_work: dict[Any, tuple[int, Job]] = {}
         arrived = threading.Event()
+        stopped = False
         while True:
             arrived.clear()
             try:
-                self.workers = max(len(self._client.nthreads()), 1)
+                there = len(self._client.nthreads())
+                if self._own is not None:  # Dask gives up those that are slow to begin again
+                    self._own.scale(self._wanted)
+                elif not there:
+                    self._note("the scheduler has no worker left; waiting for one")
             except (OSError, TimeoutError) as error:
                 raise StoppedError(f"the scheduler is lost: {one_line(str(error))}") from error
+            self.workers = max(there, 1)
             while len(at_work) < self._ahead * self.workers:
                 given = next(waiting, None)
                 if given is None:
@@ -186,12 +194,16 @@ class Cluster(Crew):
             for future in done:
                 number, job = at_work.pop(future)
                 self._fractions.pop(number, None)
-                yield self._outcome(future, number, job)
+                outcome = self._outcome(future, number, job)
                 future.release()
+                if outcome is not None:
+                    yield outcome
             said = [show(n, self._fractions.get(n, 0.0)) for n, _ in list(at_work.values())]
-            if "stop" in said:
-                self._client.cancel(list(at_work), force=True)
-                return
+            stopped = stopped or "stop" in said
+            if stopped:  # they end by themselves, for their checkpoints
+                waiting = iter(())
+                with suppress(OSError, TimeoutError):  # what is lost is seen above
+                    self._client.run(stop, self._topic, on_error="ignore")  # new workers, too
             if not done:
                 arrived.wait(_EVERY)
 
@@ -210,15 +222,16 @@ class Cluster(Crew):
             what = f"a job for another process is to be pickled: {error}"
             raise UsageError(one_line(what)) from error
 
-    def _outcome(self, future: Any, number: int, job: Job) -> Outcome:
+    def _outcome(self, future: Any, number: int, job: Job) -> Outcome | None:
+        """None of what was not begun when the batch was stopped."""
         try:
-            outcome: Outcome = future.result(timeout=_PATIENCE)
+            outcome: Outcome | None = future.result(timeout=_PATIENCE)
         except self._distributed.KilledWorker:
             what = "its process ended again and again; is there too little memory?"
             return _failed(number, job, StoppedError(what))
         except Exception as error:
             return _failed(number, job, StoppedError(one_line(f"{type(error).__name__}: {error}")))
-        return replace(outcome, job=job)
+        return None if outcome is None else replace(outcome, job=job)
 
 
 def _processes(workers: int) -> Any:
@@ -228,7 +241,7 @@ def _processes(workers: int) -> Any:
 
     # Of small pictures, its profiler would take a seventh of the time.
     quiet = dask.config.set({"distributed.worker.profile.enabled": False})
-    with quiet, _no_interrupt():
+    with quiet, _no_signals():
         return distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,  # Dask's own: it gives a worker one picture at a time
@@ -241,15 +254,18 @@ def _processes(workers: int) -> Any:
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Processes that begin meanwhile, or for a thread of that time, do not get Ctrl-C."""
+def _no_signals() -> Iterator[None]:
+    """Processes that begin meanwhile, or for a thread of that time, do not get Ctrl-C or SIGTERM.
+
+    Such signals go to a whole group or service, and these end with the picture of their parent.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     from multiprocessing import resource_tracker
 
     resource_tracker.ensure_running()  # which would let the signals in again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
     try:
         yield
     finally:

@@ -16,10 +16,12 @@ from ..painting.plan import available
 from ..settings.settings import Settings
 from .painter import Outcome, Painter
 
-__all__ = ["facts", "paint", "paint_small"]
+__all__ = ["facts", "paint", "paint_small", "stop"]
 
 _EVERY = 0.5  # seconds between two tellings of how far a picture is
 _ONE_AT_A_TIME = threading.Lock()  # whatever number of threads a worker has for its tasks
+
+_stopped: set[str] = set()  # topics of batches that end
 
 
 @cache
@@ -27,7 +29,14 @@ def _painter(threads: int) -> Painter:
     return Painter(threads)
 
 
-def paint(number: int, job: Job, threads: int | None, room: int | None, topic: str) -> Outcome:
+def stop(topic: str) -> None:
+    """End what is painted for a batch, with its checkpoint; begin nothing else of it."""
+    _stopped.add(topic)
+
+
+def paint(
+    number: int, job: Job, threads: int | None, room: int | None, topic: str
+) -> Outcome | None:
     """Paint a job, with so many threads or those of the worker, in so much memory.
 
     Parameters
@@ -39,6 +48,11 @@ def paint(number: int, job: Job, threads: int | None, room: int | None, topic: s
         Bytes.
     topic : str
         Under which the worker tells (number, share that is done), and notes.
+
+    Returns
+    -------
+    Outcome or None
+        None when the batch was stopped before.
     """
     from distributed import get_worker
 
@@ -51,9 +65,12 @@ def paint(number: int, job: Job, threads: int | None, room: int | None, topic: s
             told = event.seconds
             worker.log_event(topic, (number, float(event.fraction)))
         task = worker.state.tasks.get(key)
-        return None if task is not None and task.state == "executing" else "stop"  # nobody waits
+        wanted = task is not None and task.state == "executing"  # or nobody waits for it
+        return None if wanted and topic not in _stopped else "stop"
 
     with _ONE_AT_A_TIME:
+        if topic in _stopped:
+            return None
         painter = _painter(threads or worker.state.nthreads)
         painter.room, painter.note = room, lambda text: worker.log_event(topic, text)
         outcome = painter.attempt(number, job, callback)

@@ -12,8 +12,9 @@ from ..network.evaluation import Affine, Gradient, Statistics, unheard
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import SETTINGS, Border, Loss, Pooling, Settings
+from .kept import KeptMoments
 from .styles import Region, StyleTarget, style_targets
-from .terms import content_loss
+from .terms import content_loss, gaussian
 
 __all__ = ["Objective"]
 
@@ -123,6 +124,7 @@ class Objective:
                 pooling=pooling,
                 border=border,
                 measured=partial(measured, bound=bound, between=lambda _: between(0.0)),
+                normal=measured.gaussian if isinstance(measured, KeptMoments) else gaussian,
             )
         self.evaluation = within(
             bound,

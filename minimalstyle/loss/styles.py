@@ -13,7 +13,6 @@ from ..network.evaluation import Affine, Gradient, Moments, Statistics
 from ..network.network import Network
 from ..settings.setting import check_weights
 from ..settings.settings import Border, Loss, Pooling
-from .kept import KeptMoments
 from .terms import Gaussian, gaussian, gram_loss, wasserstein_loss, wasserstein_loss_of_few
 
 __all__ = ["GaussianTarget", "GramTarget", "Region", "StyleTarget", "style_targets"]
@@ -115,6 +114,7 @@ def style_targets(
     pooling: Pooling | None = None,
     border: Border,
     measured: Measure = measure,
+    normal: Callable[[Float32, Float32], Gaussian] = gaussian,
 ) -> dict[str, list[StyleTarget]]:
     """For each layer, the target of each region; one for all where there are no regions.
 
@@ -137,6 +137,8 @@ def style_targets(
         As for `Whole`; a painting does not repeat, so that "wrap" mirrors it.
     measured : callable, optional
         In place of `measure`, such as `KeptMoments`.
+    normal : callable, optional
+        In place of `gaussian`, such as `KeptMoments.gaussian`.
     """
     if not styles:
         raise UsageError("a style weight needs a style picture")
@@ -155,7 +157,6 @@ def style_targets(
         found = [_mean(each, [weight / sum(weights) for weight in weights])]
     else:
         found = [moments(styles[r.style], _both(r.style_mask, alphas[r.style])) for r in regions]
-    normal = measured.gaussian if isinstance(measured, KeptMoments) else gaussian
     return {
         name: [_target(one[name], kind, network.channels[name], normal) for one in found]
         for name in layers

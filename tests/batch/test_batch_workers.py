@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import dask
+import distributed  # noqa: F401  # has settings of its own
 import numpy as np
 import pytest
 from conftest import SHALLOW, SHALLOW_WORDS
@@ -20,6 +22,7 @@ from minimalstyle.batch.painter import Painter
 from minimalstyle.commands.paint import main
 from minimalstyle.errors import ImageError, StoppedError, UsageError
 from minimalstyle.painting import plan
+from minimalstyle.records import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -91,6 +94,22 @@ def test_a_worker_that_is_killed_is_replaced(here):
         assert np.array_equal(one.result.pixels, ms.paint(one.job).pixels)
 
 
+def test_a_worker_that_is_given_up_is_replaced(here):
+    """As on a busy machine, where one that was killed takes too long to begin again."""
+    closed = []
+
+    def show(number, fraction):
+        if not closed and fraction:
+            closed.append(number)
+            crew._own.sync(crew._own.workers[0].close)
+
+    soon = dask.config.set({"distributed.deploy.lost-worker-timeout": "100 ms"})
+    with soon, Cluster(None, workers=1) as crew:
+        found = list(crew.outcomes(enumerate([job("a", LONG), job("b")]), show))
+    assert closed
+    assert [one.error for one in found] == [None, None]
+
+
 def test_a_job_that_always_kills_has_failed(here):
     def show(number, fraction):
         if number == 0 and fraction:
@@ -113,8 +132,10 @@ def test_stop_ends_those_in_work(here):
     with Cluster(None, workers=2) as crew:
         processes = list(crew._client.run(os.getpid).values())
         jobs = [job(name, ENDLESS) for name in "abcd"]
-        assert list(crew.outcomes(enumerate(jobs), show)) == []
+        found = list(crew.outcomes(enumerate(jobs), show))
     assert 0 < max(seen) < 1
+    assert {one.number for one in found} <= {0, 1}
+    assert {one.result.report["stopped"] for one in found} == {"interrupted"}
     assert not any(map(runs, processes))
 
 
@@ -226,3 +247,35 @@ def test_workers_end_with_their_parent(here, number):
         assert b"Traceback" not in err
     finally:
         process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_pictures_in_work_go_on_from_their_checkpoints(here, number):
+    """Either signal goes to all processes at once, from a terminal or a service."""
+    words = ["batch", "photos/a.png", "photos/b.png", "--styles", "waves.png", "--checkpoint"]
+    words += ["--size", "32", "--iterations", "29", "--scales", "1", "-o"]
+    assert main([*words, "whole"]) == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minimalstyle", *words, "out", "--workers", "2"],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    kept = [Path(f"out/.{name}_waves.png.checkpoint") for name in "ab"]
+    try:
+        begun = time.monotonic()
+        while not all(one.exists() for one in kept) and time.monotonic() - begun < 60:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        os.killpg(process.pid, number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number
+    assert b"interrupted; 2 pictures are left, and the same command goes on" in err
+    for one in kept:  # evaluations, though it was too early to save them by the clock
+        assert sum("values" in arrays for _, arrays, _ in checkpoint.sections(one)) == 1
+    assert main([*words, "out", "--workers", "2"]) == 0
+    for name in ("a_waves.png", "b_waves.png"):
+        assert Path("out", name).read_bytes() == Path("whole", name).read_bytes()
+    assert not list(Path("out").glob(".*"))
