@@ -7,7 +7,7 @@ problem alone, so results do not depend on the number of threads.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Any
 from weakref import finalize
@@ -63,7 +63,7 @@ class Threads:
         helpers = min(self.number, blocks) - 1
         done: SimpleQueue[BaseException | None] = SimpleQueue()
         for worker in range(1, helpers + 1):
-            self._helpers().put((done, kernel, tickets, each[worker % len(each)]))
+            self._helpers().give((done, kernel, tickets, each[worker % len(each)]))
         try:
             _work(kernel, tickets, each[0], self._between)
         finally:  # nobody may still write when the buffers are used again
@@ -73,25 +73,33 @@ class Threads:
         for error in filter(None, errors):
             raise error
 
-    def _helpers(self) -> SimpleQueue[Any]:
-        """Work for the other threads, begun anew in a forked process, which has none of them."""
+    def _helpers(self) -> "_Helpers":
+        """The other threads, made anew in a forked process, which has none of its parent's."""
         if self._pool is None or self._pool[0] != os.getpid():
             self._pool = os.getpid(), _Helpers(self.number - 1)
-        return self._pool[1].work
+        return self._pool[1]
 
 
 class _Helpers:
-    """Threads that wait for work.
+    """Threads that wait for work, from the first that there is: each takes address space.
 
     `ThreadPoolExecutor` takes so long to hand it over that sixteen threads waited for a tenth of
     an evaluation.
     """
 
     def __init__(self, number: int) -> None:
-        self.work: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(number):
-            Thread(target=_help, args=(self.work,), daemon=True).start()
-        finalize(self, _dismiss, self.work, number)
+        self._work: SimpleQueue[Any] = SimpleQueue()
+        self._idle = number  # that have not begun
+        self._begin = Lock()
+
+    def give(self, task: Any) -> None:
+        """Let one of them do it."""
+        with self._begin:
+            if self._idle:
+                finalize(self, self._work.put, None)
+                Thread(target=_help, args=(self._work,), daemon=True).start()
+                self._idle -= 1
+        self._work.put(task)
 
 
 def _help(work: SimpleQueue[Any]) -> None:
@@ -105,11 +113,6 @@ def _help(work: SimpleQueue[Any]) -> None:
         del task, what  # no buffer is kept while there is nothing to do
         done.put(error)
         del done, error
-
-
-def _dismiss(work: SimpleQueue[Any], number: int) -> None:
-    for _ in range(number):
-        work.put(None)
 
 
 def available_cores() -> int:
