@@ -266,6 +266,20 @@ def write_json(file: str | None, result: Any) -> None:
         Path(file).write_text(json.dumps(result, indent=2) + "\n")
 
 
+def pyplot() -> Any:
+    """Matplotlib's, without a window; one line where it is not installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise SystemExit(
+            "matplotlib is not installed; for the plot: pip install matplotlib"
+        ) from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
 def place_for_result(processor: str) -> str:
     """`results/<date>-<processor>.json`."""
     name = "-".join(re.findall(r"[a-z0-9]+", processor.lower()))

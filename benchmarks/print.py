@@ -162,15 +162,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 def plot(result: dict[str, Any], file: str) -> None:
     """Memory and CPU seconds over megapixels."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit(
-            "matplotlib is not installed; for the plot: pip install matplotlib"
-        ) from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = common.pyplot()
     figure, both = pyplot.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
     ways = [("peak_memory", 1e9, "GB, at most"), ("cpu_seconds", 1, "CPU s of an evaluation")]
     labels = {"whole": "in one piece", "bounded": f"within {result['bound'] / 1e9:g} GB"}
@@ -179,8 +171,10 @@ def plot(result: dict[str, Any], file: str) -> None:
             at = [one["megapixels"] for one in found]
             axes.loglog(at, [one[name] / unit for one in found], "o-", label=labels[kind])
         axes.set(xlabel="megapixels", ylabel=label)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:g}")
+        axes.set_xticks(at, [f"{one:g}" for one in np.round(at, 2)], minor=False)
+        axes.xaxis.set_minor_locator(pyplot.NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(pyplot.LogFormatter())
         axes.legend()
     figure.suptitle(result["machine"]["processor"])
     figure.savefig(file, dpi=150)

@@ -94,15 +94,7 @@ def faster_layout(width: int, height: int, threads: int) -> str:
 
 def plot(result: dict[str, Any], file: str) -> None:
     """Loss over seconds, of all layers at the final size."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit(
-            "matplotlib is not installed; for the plot: pip install matplotlib"
-        ) from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = common.pyplot()
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     run = result["ours"][0]
     axes.plot(run["seconds"], run["losses"], color="C0", label="minimalstyle")
