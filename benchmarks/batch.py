@@ -1,9 +1,8 @@
-"""Pictures per hour: a shell loop, one batch, and several processes that share the cores.
+"""Pictures per hour: a shell loop, and a batch of one process or several that share the cores.
 
-    python benchmarks/batch.py [96 512] [--pictures 12] [--processes 1 2] [--rounds 1] [--json FILE]
+    python benchmarks/batch.py [96 512] [--pictures 12] [--workers 1 2] [--rounds 1] [--json FILE]
 
-Processes are as many commands at once, each with its part of the pictures and of the cores: what
-`--workers` does, without Dask. The pictures of all ways are compared, byte for byte.
+The pictures of all ways are compared, byte for byte. Several processes need the extra `cluster`.
 """
 
 import argparse
@@ -13,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,30 @@ def photographs(folder: Path, count: int) -> list[Path]:
     return found
 
 
-def timed(commands: list[list[str]]) -> dict[str, float]:
-    """Run commands at once; seconds, those of the processors, and the sum of their peaks."""
+def timed(command: list[str]) -> dict[str, float]:
+    """Run a command: seconds, those of the processors, and the peaks of its processes together."""
     environment = {**os.environ, "PYTHONPATH": str(common.ROOT)}
     before, started = os.times(), time.perf_counter()
-    running = [
-        subprocess.Popen(one, env=environment, stdout=subprocess.DEVNULL) for one in commands
-    ]
-    peaks = dict.fromkeys((one.pid for one in running), 0)
-    while any(one.poll() is None for one in running):
-        for pid in peaks:
-            peaks[pid] = max(peaks[pid], _peak(pid))
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    peaks: dict[int, int] = {}
+    while running.poll() is None:
+        for pid in _family(running.pid):
+            peaks[pid] = max(peaks.get(pid, 0), _peak(pid))
         time.sleep(_EVERY)
     seconds, after = time.perf_counter() - started, os.times()
-    if any(one.returncode for one in running):
-        raise SystemExit(f"exit codes {[one.returncode for one in running]}")
+    if running.returncode:
+        raise SystemExit(f"exit code {running.returncode}")
     cpu = after[2] + after[3] - before[2] - before[3]
     return {"seconds": seconds, "cpu_seconds": cpu, "peak_memory": sum(peaks.values())}
+
+
+def _family(pid: int) -> list[int]:
+    """A process and those that it has begun, which may have ended meanwhile."""
+    found = [pid]
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [one for child in path.read_text().split() for one in _family(int(child))]
+    return found
 
 
 def _peak(pid: int) -> int:
@@ -69,7 +76,7 @@ def loop(photos: list[Path], settings: list[str], out: Path) -> dict[str, float]
     program = [sys.executable, "-m", "minimalstyle"]
     given = [str(common.STYLE), *settings, "--quiet", "--force"]
     each = [
-        timed([[*program, str(photo), *given, "-o", str(out / f"{photo.stem}.png")]])
+        timed([*program, str(photo), *given, "-o", str(out / f"{photo.stem}.png")])
         for photo in photos
     ]
     return {
@@ -79,18 +86,11 @@ def loop(photos: list[Path], settings: list[str], out: Path) -> dict[str, float]
     }
 
 
-def batch(photos: list[Path], settings: list[str], out: Path, processes: int) -> dict[str, float]:
-    """Batches side by side, each in a folder of its own."""
-    threads = max(common.cores() // processes, 1)
-    program = [sys.executable, "-m", "minimalstyle", "batch"]
-    given = ["--styles", str(common.STYLE), *settings, "--name", "{content}.png"]
-    given += ["--threads", str(threads), "--quiet"]
-    return timed(
-        [
-            [*program, *map(str, photos[number::processes]), *given, "-o", str(out / str(number))]
-            for number in range(min(processes, len(photos)))
-        ]
-    )
+def batch(photos: list[Path], settings: list[str], out: Path, workers: int) -> dict[str, float]:
+    """One command for all."""
+    program = [sys.executable, "-m", "minimalstyle", "batch", *map(str, photos)]
+    given = ["--styles", str(common.STYLE), *settings, "--name", "{content}.png", "--quiet"]
+    return timed([*program, *given, "--workers", str(workers), "-o", str(out)])
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", type=int, nargs="*", default=[96, 256, 512])
     parser.add_argument("--pictures", type=int, default=12)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--iterations", type=int, help="at each size; for a quick try")
     parser.add_argument("--no-loop", action="store_true", help="leave the shell loop out")
@@ -110,13 +110,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         here = Path(name)
         photos = photographs(here, a.pictures)
-        timed([[sys.executable, "-m", "minimalstyle", "--compile"]])
+        timed([sys.executable, "-m", "minimalstyle", "--compile"])
         for size in a.sizes:
             settings = ["--size", str(size)]
             if a.iterations:
                 few = str(a.iterations)
                 settings += ["--iterations", few, "--coarse-iterations", few]
-            ways: list[int] = [*([] if a.no_loop else [0]), *a.processes]
+            ways: list[int] = [*([] if a.no_loop else [0]), *a.workers]
             found: dict[int, list[dict[str, float]]] = {way: [] for way in ways}
             made: set[tuple[bytes, ...]] = set()
             for turn in range(a.rounds):
@@ -134,19 +134,19 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                     key: statistics.median(one[key] for one in found[way])
                     for key in ("seconds", "cpu_seconds", "peak_memory")
                 }
-                points.append({"size": size, "processes": way, **middle})
+                points.append({"size": size, "workers": way, **middle})
 
     about = common.machine()
     print(common.describe(about))
     rows = []
     for point in points:
         seconds, cpu = point["seconds"], point["cpu_seconds"]
-        way = f"{point['processes']} x {max(common.cores() // (point['processes'] or 1), 1)}"
+        way = f"{point['workers']} x {max(common.cores() // (point['workers'] or 1), 1)}"
         first = next(one for one in points if one["size"] == point["size"])
         rows.append(
             [
                 point["size"],
-                way if point["processes"] else "loop",
+                way if point["workers"] else "loop",
                 f"{3600 * a.pictures / seconds:.0f}",
                 f"{seconds:.1f}",
                 f"{cpu:.1f}",

@@ -131,9 +131,9 @@ def test_pytorch_side_says_what_is_missing(benchmark, no_torch):
 
 def test_batch(benchmark, tmp_path, capsys):
     """Whose ways make the same pictures, byte for byte, or it ends."""
-    arguments = ("32", "--pictures", "2", "--processes", "1", "2", "--iterations", "2")
+    arguments = ("32", "--pictures", "2", "--workers", "1", "2", "--iterations", "2")
     result = run(benchmark("batch"), tmp_path / "batch.json", *arguments)
-    assert [one["processes"] for one in result["points"]] == [0, 1, 2]
+    assert [one["workers"] for one in result["points"]] == [0, 1, 2]
     assert all(one["seconds"] > 0 and one["cpu_seconds"] > 0 for one in result["points"])
     assert "pictures/h" in capsys.readouterr().out
 

@@ -136,7 +136,8 @@ class Cluster(Crew):
         if len(kinds) > 1:
             several = ", ".join(sorted(kinds))
             self._note(f"several kinds of processor, whose pictures may differ a little: {several}")
-        self._note(f"{len(there)} workers; dashboard: {self._client.dashboard_link}")
+        what = "workers" if self._own is None else "pictures at once (--workers)"
+        self._note(f"{len(there)} {what}; dashboard: {self._client.dashboard_link}")
         together = Counter(one["host"] for one in there.values())
         rooms = [
             one["memory"] // together[one["host"]]
@@ -176,6 +177,14 @@ class Cluster(Crew):
             except (OSError, TimeoutError) as error:
                 raise StoppedError(f"the scheduler is lost: {one_line(str(error))}") from error
             self.workers = max(there, 1)
+            outcomes = []
+            done = [future for future in at_work if future.done()]
+            for future in done:
+                number, job = at_work.pop(future)
+                self._fractions.pop(number, None)
+                outcomes.append(self._outcome(future, number, job))
+                future.release()
+            # First new work, for whoever takes the outcomes writes pictures meanwhile.
             while len(at_work) < self._ahead * self.workers:
                 given = next(waiting, None)
                 if given is None:
@@ -184,20 +193,13 @@ class Cluster(Crew):
                 try:
                     future = self._submitted(number, job)
                 except MinimalstyleError as error:
-                    yield _failed(number, job, error)
+                    outcomes.append(_failed(number, job, error))
                     continue
                 at_work[future] = number, job
                 future.add_done_callback(lambda _: arrived.set())
+            yield from (outcome for outcome in outcomes if outcome is not None)
             if not at_work:
                 return
-            done = [future for future in at_work if future.done()]
-            for future in done:
-                number, job = at_work.pop(future)
-                self._fractions.pop(number, None)
-                outcome = self._outcome(future, number, job)
-                future.release()
-                if outcome is not None:
-                    yield outcome
             said = [show(n, self._fractions.get(n, 0.0)) for n, _ in list(at_work.values())]
             stopped = stopped or "stop" in said
             if stopped:  # they end by themselves, for their checkpoints

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MinimalstyleError, UsageError
+from ..errors import UsageError
 from ..settings.choose import choose
 from ..settings.setting import option
 from ..settings.settings import PRESETS, SETTINGS, Settings
@@ -83,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help=text)
     text = "the photographs are frames in their order: each begins with the picture before"
     add("--film", action="store_true", help=text)
-    text = "pictures at once, by Dask processes that share the cores (default: 1)"
-    add("--workers", type=_count, default=1, metavar="N", help=text)
+    text = "pictures at once, by Dask processes that share the cores (default: by cores and memory)"
+    add("--workers", type=_count, metavar="N", help=text)
     text = "a Dask scheduler, whose workers paint, such as tcp://host:8786"
     add("--scheduler", metavar="ADDRESS", help=text)
     add("--shared-files", action="store_true", help="its workers open the files by their paths")
@@ -127,13 +127,14 @@ def _orders(args: argparse.Namespace) -> list[Order]:
 
     if args.scheduler is None and args.shared_files:
         raise UsageError("--shared-files is for a --scheduler")
-    if args.scheduler is not None and args.workers != 1:
+    several = args.workers not in (None, 1)
+    if args.scheduler is not None and several:
         raise UsageError("--workers and --scheduler: give one of them")
     if args.film and (args.list or args.pairs or args.watch):
         raise UsageError(
             "--film takes frames and paintings, and neither --list, --pairs nor --watch"
         )
-    if args.film and (args.scheduler is not None or args.workers != 1):
+    if args.film and (args.scheduler is not None or several):
         raise UsageError("--film paints one after another, without --workers or --scheduler")
     if args.film and getattr(args, "init", "content") != "content":
         raise UsageError("--film begins with the frame before, and takes no --init")
@@ -215,6 +216,7 @@ def _is_float(name: str) -> bool:
 
 
 def _run(args: argparse.Namespace, signals: Signals) -> int:
+    from ..batch import together
     from ..batch.tasks import check_apart, check_template, film
 
     check_template(args.name)
@@ -228,23 +230,34 @@ def _run(args: argparse.Namespace, signals: Signals) -> int:
     how = {"bits": args.bits, "metadata": not args.no_metadata}
     digest = load_vgg(args.weights).sha256
     if args.dry_run and not args.output.exists():
-        return _dry_run(listed, _at_once(args, listed), display)
+        return _dry_run(listed, _at_once(args, listed, display), display)
     with Folder(args.output, digest, how) as folder:
         _check(args, folder, listed)
         run = Batch(args, folder, display, signals)
         for task in listed:
             run.add(task)
+        workers = _at_once(args, run.todo, display)
         if args.dry_run:
-            return _dry_run(run.todo, _at_once(args, run.todo), display)
-        if (workers := _at_once(args, run.todo)) > 1:
-            _check_together(run.todo, workers)
+            return _dry_run(run.todo, workers, display)
+        if workers > 1 and not args.watch:
+            together.check(run.todo, workers)
         with warnings_as_lines(cache(display.line), args.debug):
-            return run.paint(_watch(args) if args.watch else None)
+            return run.paint(workers, _watch(args) if args.watch else None)
 
 
-def _at_once(args: argparse.Namespace, todo: list[Task]) -> int:
+def _at_once(args: argparse.Namespace, todo: list[Task], display: Display) -> int:
     """Pictures that are painted at once on this machine."""
-    return max(min(args.workers, len(todo)), 1)
+    from ..batch import together
+
+    if args.workers is not None:
+        return int(args.workers if args.watch else max(min(args.workers, len(todo)), 1))
+    if args.watch or args.film or args.scheduler is not None:
+        return 1
+    workers = together.usual(todo)
+    if workers > 1 and not together.dask_is_there():
+        display.note(f"pip install 'minimalstyle[cluster]' paints {workers} pictures at once")
+        return 1
+    return workers
 
 
 def _watch(args: argparse.Namespace) -> Callable[[], list[Task]]:
@@ -285,24 +298,6 @@ def _check(args: argparse.Namespace, folder: Folder, listed: list[Task]) -> None
                 raise UsageError(f"{path}: exists, and is not of a batch; --force overwrites it")
     if args.contact_sheet is not None:
         check_writable(args.contact_sheet, 20_000)
-
-
-def _check_together(todo: list[Task], workers: int) -> None:
-    """Raise UsageError where several pictures at once take more memory than there is."""
-    from ..batch.painter import Painter
-    from ..painting import plan
-
-    largest = max(todo, key=lambda task: task.work)
-    try:
-        run = Painter().prepare(largest.job)
-    except MinimalstyleError:
-        return  # which is told when its turn comes
-    there, needed = plan.available(), plan.memory_of(run)
-    if there is not None and needed <= there < workers * needed:
-        raise UsageError(
-            f"{workers} pictures at once need about {workers * needed / 1e9:.1f} GB of memory, "
-            f"and there are {there / 1e9:.1f}; --workers {there // needed} fits"
-        )
 
 
 def _dry_run(todo: list[Task], workers: int, display: Display) -> int:

@@ -76,11 +76,13 @@ class Batch:
 
         self.rows[task.name] = report.of_task(task, "there already", self.folder.line(task))
 
-    def paint(self, found: Callable[[], list[Task]] | None = None) -> int:
+    def paint(self, workers: int, found: Callable[[], list[Task]] | None = None) -> int:
         """The exit code, as long as there is no signal.
 
         Parameters
         ----------
+        workers : int
+            Processes of this machine, where there is no scheduler.
         found : callable, optional
             Gives what has come since its last call; then the batch goes on until a signal.
         """
@@ -90,7 +92,7 @@ class Batch:
         stopped: OutputError | None = None
         try:
             with self.display.closing():
-                self._paint_all(found)
+                self._paint_all(workers, found)
         except OutputError as error:
             stopped = error
         finally:
@@ -103,10 +105,9 @@ class Batch:
         failed = self._count("failed")
         return min(FAILED + failed, MOST_FAILED) if failed else 0
 
-    def _paint_all(self, found: Callable[[], list[Task]] | None) -> None:
+    def _paint_all(self, workers: int, found: Callable[[], list[Task]] | None) -> None:
         from ..batch.run import crew
 
-        workers = self.args.workers if found else min(self.args.workers, max(len(self.todo), 1))
         with crew(
             workers,
             cache(self.display.note),

@@ -49,7 +49,7 @@ def here(tmp_path, monkeypatch):
 
 
 def batch(*words):
-    return main(["batch", *words, *QUICK])
+    return main(["batch", "--workers", "1", *words, *QUICK])
 
 
 def both(*words):

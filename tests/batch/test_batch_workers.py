@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import dask
@@ -16,9 +17,10 @@ from numba.core import event
 from PIL import Image
 
 import minimalstyle as ms
-from minimalstyle.batch import worker
+from minimalstyle.batch import together, worker
 from minimalstyle.batch.cluster import Cluster
 from minimalstyle.batch.painter import Painter
+from minimalstyle.batch.tasks import Task
 from minimalstyle.commands.paint import main
 from minimalstyle.errors import ImageError, StoppedError, UsageError
 from minimalstyle.painting import plan
@@ -49,7 +51,7 @@ def job(name, settings=SETTINGS):
 def test_processes_paint_the_same_pictures(here, capsys):
     Path("photos/bad.png").write_text("no picture")
     words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o"]
-    assert main([*words, "one"]) == 101
+    assert main([*words, "one", "--workers", "1"]) == 101
     assert main([*words, "two", "--workers", "2"]) == 101
     one = {path.name: path.read_bytes() for path in Path("one").glob("*.png")}
     assert one == {path.name: path.read_bytes() for path in Path("two").glob("*.png")}
@@ -148,7 +150,7 @@ def test_memory_is_counted_together(here, monkeypatch, capsys):
     needed = plan.memory_of(Painter().prepare(job("a")))
     monkeypatch.setattr(plan, "available", lambda: 3 * needed // 2)
     words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o"]
-    assert main([*words, "one"]) == 0
+    assert main([*words, "one", "--workers", "1"]) == 0
     assert main([*words, "two", "--workers", "2"]) == 2
     gigabytes = [f"{share * needed / 1e9:.1f}" for share in (2, 1.5)]
     expected = "error: 2 pictures at once need about {} GB of memory, and there are {}; --workers 1"
@@ -158,6 +160,52 @@ def test_memory_is_counted_together(here, monkeypatch, capsys):
     assert out.count(" MB, too much") == 4
     each, both = (int(line.split(" MB")[0].split()[-1]) for line in out.splitlines()[3:])
     assert abs(both - 2 * each) <= 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "pictures", "expected"),  # its cores, and how many pictures its memory holds
+    [
+        ((1, 100), 400, 1),
+        ((2, 100), 3, 1),  # a process is to be worth its start
+        ((2, 100), 4, 2),
+        ((4, 100), 400, 2),
+        ((16, 100), 400, 8),
+        ((16, 100), 12, 6),
+        ((16, 6), 400, 3),  # half of the memory
+        ((16, 0.5), 400, 1),
+        ((16, None), 400, 8),
+    ],
+)
+def test_as_many_as_paint_the_most(here, monkeypatch, machine, pictures, expected):
+    cores, room = machine
+    needed = plan.memory_of(Painter(2).prepare(job("a")))
+    monkeypatch.setattr(plan, "available", lambda: room and int(room * needed))
+    monkeypatch.setattr(together, "available_cores", lambda: cores)
+    listed = [Task(job("a"), Path(f"{one}.png"), f"{one}.png") for one in range(pictures)]
+    assert together.usual(listed) == expected
+
+
+@pytest.mark.parametrize("name", ["threads", "memory"])
+def test_settings_that_ask_for_one_at_a_time(here, monkeypatch, name):
+    monkeypatch.setattr(together, "available_cores", lambda: 16)
+    value = {"threads": 2, "memory": plan.memory_of(Painter(2).prepare(job("a"))) * 3 // 2}[name]
+    asked = replace(SETTINGS, **{name: value})
+    gone = Task(job("gone", asked), Path("gone.png"), "gone.png")
+    listed = [Task(job("a", asked), Path(f"{one}.png"), f"{one}.png") for one in range(40)]
+    assert together.usual([gone, *listed]) == 1
+
+
+def test_several_at_once_without_being_told(here, monkeypatch, capsys):
+    monkeypatch.setattr(together, "available_cores", lambda: 2)
+    words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o"]
+    assert main([*words, "many"]) == 0
+    assert "2 pictures at once (--workers); dashboard: http://1" in capsys.readouterr().err
+    assert main([*words, "many", "--dry-run"]) == 0  # nothing is left to do
+    assert main([*words, "few", "--threads", "1"]) == 0
+    assert "at once" not in capsys.readouterr().err
+    many = {path.name: path.read_bytes() for path in Path("many").glob("*.png")}
+    assert many == {path.name: path.read_bytes() for path in Path("few").glob("*.png")}
+    assert len(many) == 4
 
 
 def compilations():
@@ -182,10 +230,12 @@ def test_kernels_are_compiled_once(here, monkeypatch):
 
 def test_without_dask(here, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.setattr(together, "available_cores", lambda: 2)
     words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o", "out"]
     assert main([*words, "--workers", "2"]) == 2
     assert "several at once need Dask: pip install 'minimalstyle[clus" in capsys.readouterr().err
     assert main(words) == 0
+    assert "install 'minimalstyle[cluster]' paints 2 pictures at once" in capsys.readouterr().err
 
 
 def test_what_cannot_be_pickled_is_told(here):
