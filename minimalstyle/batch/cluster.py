@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -178,18 +179,13 @@ class Cluster(Crew):
                 raise StoppedError(f"the scheduler is lost: {one_line(str(error))}") from error
             self.workers = max(there, 1)
             outcomes = []
-            done = [future for future in at_work if future.done()]
-            for future in done:
+            for future in [one for one in at_work if one.done()]:
                 number, job = at_work.pop(future)
                 self._fractions.pop(number, None)
                 outcomes.append(self._outcome(future, number, job))
                 future.release()
             # First new work, for whoever takes the outcomes writes pictures meanwhile.
-            while len(at_work) < self._ahead * self.workers:
-                given = next(waiting, None)
-                if given is None:
-                    break
-                number, job = given
+            for number, job in islice(waiting, max(self._ahead * self.workers - len(at_work), 0)):
                 try:
                     future = self._submitted(number, job)
                 except MinimalstyleError as error:
@@ -197,8 +193,8 @@ class Cluster(Crew):
                     continue
                 at_work[future] = number, job
                 future.add_done_callback(lambda _: arrived.set())
-            yield from (outcome for outcome in outcomes if outcome is not None)
-            if not at_work:
+            yield from filter(None, outcomes)
+            if not at_work and not outcomes:
                 return
             said = [show(n, self._fractions.get(n, 0.0)) for n, _ in list(at_work.values())]
             stopped = stopped or "stop" in said
@@ -206,7 +202,7 @@ class Cluster(Crew):
                 waiting = iter(())
                 with suppress(OSError, TimeoutError):  # what is lost is seen above
                     self._client.run(stop, self._topic, on_error="ignore")  # new workers, too
-            if not done:
+            if not outcomes:
                 arrived.wait(_EVERY)
 
     def _submitted(self, number: int, job: Job) -> Any:
