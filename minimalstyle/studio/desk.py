@@ -202,13 +202,14 @@ class Desk:
             return key
         if len(self._own()) >= _OWN:
             raise Busy(f"the wall has {_OWN} paintings of your own; take one down first")
-        self._thumbs[key] = small(read(data), _THUMB, 82, "WEBP")
+        thumb = small(read(data), _THUMB, 82, "WEBP")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             atomic_write(self.folder / key, data)
         except OSError as error:
             cause = error.__cause__ if isinstance(error, OutputError) else None  # has no path
             raise Busy(f"the painting cannot be kept: {reason(cause or error)}") from None
+        self._thumbs[key] = thumb
         return key
 
     def remove_painting(self, key: str) -> None:

@@ -1,7 +1,7 @@
 // Inputs for settings, from what the program declares of them.
 import { words } from "./words.js";
 
-const ELSEWHERE = ["size", "enlarge", "strength", "style_scale", "style_blend", "threads", "segment"];
+const ELSEWHERE = ["size", "enlarge", "strength", "style_scale", "style_blend"]; // on the page
 const LAYERS = "\\s*\\w+:[\\d.]+(\\s*,\\s*\\w+:[\\d.]+)*\\s*"; // as in the command line
 
 const written = (value) => Object.entries(value).map(([name, weight]) => `${name}:${weight}`).join(", ");
@@ -53,7 +53,7 @@ export function makeKnobs(root, settings, changed) {
     const id = `knob-${setting.name}`, row = document.createElement("div");
     row.className = "knob";
     const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: setting.name.replaceAll("_", " ") });
-    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help.replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting).replaceAll("INIT", "init") });
+    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: (words.knobs[setting.name] ?? setting.help).replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting).replaceAll("INIT", "init") });
     field.id = id;
     field.setAttribute("aria-describedby", help.id);
     field.addEventListener("change", () => {
