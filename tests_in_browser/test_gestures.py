@@ -349,12 +349,18 @@ CONTRAST = """() => {
             if ((parts(colour)[3] ?? 1) === 1) return colour;
         }
     };
+    const ratio = (first, second) => {
+        const shades = [first, second].map(light).sort((a, b) => a - b);
+        return (shades[1] + 0.05) / (shades[0] + 0.05);
+    };
     const found = [];
+    for (const one of document.querySelectorAll("[placeholder]"))
+        if (one.checkVisibility() && one.placeholder)
+            found.push([ratio(getComputedStyle(one, "::placeholder").color, behind(one)), one.id]);
     for (const one of document.body.querySelectorAll("*")) {
         const text = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
         if (!text || one.disabled || !one.checkVisibility()) continue;
-        const shades = [getComputedStyle(one).color, behind(one)].map(light).sort((a, b) => a - b);
-        found.push([(shades[1] + 0.05) / (shades[0] + 0.05), one.outerHTML.slice(0, 90)]);
+        found.push([ratio(getComputedStyle(one).color, behind(one)), one.outerHTML.slice(0, 90)]);
     }
     return found;
 }"""

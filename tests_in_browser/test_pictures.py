@@ -94,6 +94,7 @@ def test_more_knobs(opened, small):
     page.get_by_label("tv weight").fill("-3")
     page.get_by_label("tv weight").blur()
     expect(page.get_by_label("tv weight")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#toast")).to_contain_text("tv weight: ")  # and why
     page.get_by_role("button", name="All as it was").click()
     expect(page.get_by_label("tv weight")).to_have_value("8")
     done(page)

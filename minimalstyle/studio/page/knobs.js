@@ -38,8 +38,8 @@ function input(setting) {
   return found;
 }
 
-// `changed(name, value)` is called with what was chosen; undefined where it makes no sense.
-export function makeKnobs(root, settings, changed) {
+// `changed(name, value)` is called with what was chosen, `wrong(text)` where it makes no sense.
+export function makeKnobs(root, settings, changed, wrong) {
   const groups = new Map(), knobs = new Map();
   for (const setting of settings) {
     const field = ELSEWHERE.includes(setting.name) ? null : input(setting);
@@ -62,6 +62,7 @@ export function makeKnobs(root, settings, changed) {
       else if (field.type !== "number") changed(setting.name, field.value || null);
       else if (field.validity.valid) changed(setting.name, field.value === "" ? setting.default : Number(field.value));
       field.setAttribute("aria-invalid", String(!field.validity.valid));
+      if (!field.validity.valid) wrong(`${label.textContent}: ${field.validationMessage}`); // the browser's words
     });
     row.append(label, field, help);
     groups.get(setting.group).append(row);

@@ -410,7 +410,7 @@ addEventListener("drop", (event) => {
 async function open() {
   fill(document);
   await drawPaintings();
-  setKnobs = makeKnobs($("knobs"), known.settings, set);
+  setKnobs = makeKnobs($("knobs"), known.settings, set, say);
   const before = recall();
   state.tab = crypto.getRandomValues(new Uint32Array(2)).join("-"); // a tab that is duplicated is another one
   works = known.works;
