@@ -85,8 +85,8 @@ class Desk:
         self._thumbs: dict[str, bytes] = {}
         self._lock = threading.RLock()  # of works
         self._tabs: Counter[str] = Counter()  # that are open
-        self.drafts = Painter(self._works_changed, keep=True)
-        self.prints = Painter(self._works_changed, nice=10)
+        self.drafts = Painter(changed, keep=True)
+        self.prints = Painter(changed, nice=10)
 
     def open(self) -> None:
         """Begin to work."""
@@ -97,9 +97,6 @@ class Desk:
         """End all processes."""
         for painter in (self.drafts, self.prints):
             painter.close()
-
-    def _works_changed(self) -> None:
-        self._changed()
 
     # --- Pages ---
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -23,11 +24,12 @@ from starlette.testclient import TestClient
 
 import minimalstyle as ms
 from minimalstyle.commands.paint import main
+from minimalstyle.painting import pace
 from minimalstyle.records import recipe
 from minimalstyle.settings.settings import Settings
 from minimalstyle.studio import desk as desks
 from minimalstyle.studio import painter as painters
-from minimalstyle.studio import server, uploads
+from minimalstyle.studio import server, uploads, worker
 from minimalstyle.studio.desk import Busy, Desk
 from minimalstyle.studio.wishes import settings_from
 
@@ -129,6 +131,26 @@ def test_a_plan(client, photo):
     ]
     assert plans[0]["memory"] < plans[1]["memory"]
     assert all(one["fits"] and one["seconds"] > 0 for one in plans)
+
+
+def test_a_plan_is_for_the_machine_as_it_is_now(data, monkeypatch):
+    """What was measured while others computed is not believed for ever."""
+    paces = iter([pace.Pace(9.0, 0.0, 9.0, 0.0), pace.Pace(1.0, 0.0, 1.0, 0.0)])
+    monkeypatch.setattr(pace, "measure_pace", lambda _: next(paces))
+    ours, _ = multiprocessing.Pipe()
+    painter = worker._Worker(ours)
+    pictures = worker.Source("photo", data), (worker.Source("painting", data),)
+    task = worker.Task("plan", *pictures, Settings(**SMALL), (64,))
+
+    def seconds():
+        what, plans = painter.answer(task)
+        assert what == "done"
+        return plans[0]["seconds"]
+
+    busy = seconds()
+    assert seconds() == busy  # a moment later it is
+    monkeypatch.setattr(worker, "_PACE", 0.0)
+    assert seconds() == pytest.approx(busy / 9)
 
 
 def test_a_print_goes_on_beside_a_draft(client, photo, studio):
