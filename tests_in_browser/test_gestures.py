@@ -4,10 +4,11 @@ import base64
 import math
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from .conftest import EXAMPLES
-from .pages import PHONE, box, done, hung
+from .pages import PHONE, box, done, endless, hung
 
 CARRIED = """([name, type, data]) => {
     const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
@@ -26,8 +27,6 @@ def carried(page, path):
 @pytest.fixture
 def large(tmp_path):
     """A photograph that has more pixels than the page."""
-    from PIL import Image
-
     path = tmp_path / "large.png"
     with Image.open(EXAMPLES / "neuschwanstein.jpg") as image:
         image.resize((3000, 2000)).save(path)
@@ -170,6 +169,44 @@ def test_the_handle(opened, small):
     assert float(clip.removesuffix("%)").split()[-1]) == pytest.approx(50, abs=1)
 
 
+def test_the_handle_stays_in_sight(opened):
+    """However near the picture is: what is seen is all painted, or all photograph."""
+    page = opened()
+    painted(page, EXAMPLES / "neuschwanstein.jpg")
+    stage = box(page, "#stage")
+    for _ in range(3):
+        page.click("#in")
+    assert both(page)["x"] < stage["x"] - 44
+    assert box(page, "#split i")["x"] == pytest.approx(stage["x"] - 22, abs=0.5)
+    page.locator("#split").press("End")
+    right = box(page, "#split i")["x"] + 22
+    assert right == pytest.approx(stage["x"] + stage["width"], abs=0.5)
+
+
+@pytest.mark.parametrize("selector", ["#hang", "#split"])
+def test_keys_of_the_browser(selector, opened, small):
+    """Control and + make the whole page larger; Alt and an arrow go back."""
+    page = opened()
+    painted(page, small)
+    pressed = """(one, keys) => one.dispatchEvent(
+        new KeyboardEvent("keydown", { ...keys, bubbles: true, cancelable: true }))"""
+    for key in ("+", "-", "0", "1", "ArrowLeft", "Home"):
+        for other in ("ctrlKey", "metaKey", "altKey"):
+            keys = {"key": key, other: True}
+            assert page.locator(selector).evaluate(pressed, keys), keys
+
+
+def test_nothing_moves_while_it_paints(opened, small):
+    page = opened(viewport={"width": 1280, "height": 800})
+    hung(page, small)
+    names = ("#hang", "#strength", "#brush", "#colours", "#save", "#print", "#zoom")
+    before = [box(page, name) for name in names]
+    endless(page)
+    page.click("[data-id=seashore]")
+    expect(page.locator("#stop")).to_be_visible()
+    assert [box(page, name) for name in names] == before
+
+
 # --- For everybody ------------------------------------------------------------------------------
 
 
@@ -195,6 +232,48 @@ def test_a_telephone(opened, small):
     page.tap("#queue")
     page.locator("#jobs").get_by_role("button", name="Remove").tap()
     expect(page.locator("#jobs li")).to_have_count(0)
+
+
+@pytest.fixture
+def tall(tmp_path):
+    """A photograph of 80 x 160 pixels."""
+    path = tmp_path / "tall.png"
+    with Image.open(EXAMPLES / "neuschwanstein.jpg") as image:
+        image.crop((300, 0, 556, 512)).resize((80, 160)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("height", [640, 844])
+def test_a_tall_photograph_on_a_telephone(height, opened, tall):
+    page = opened(**{**PHONE, "viewport": {"width": 390, "height": height}})
+    hung(page, tall)
+    text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"words"}
+    page.set_input_files("#file", text)
+    expect(page.locator("#toast")).to_contain_text("is not a picture")
+    for name in ("#save", "#print", "#toast"):
+        found = box(page, name)
+        assert (found["y"] >= 0, found["y"] + found["height"] <= height) == (True, True), name
+    toast, save = box(page, "#toast"), box(page, "#save")
+    assert toast["y"] + toast["height"] <= save["y"]
+    assert toast["width"] > 300
+    page.evaluate("scrollTo(0, 1e6)")  # and nothing is hidden below it
+    more = box(page, "#more")
+    assert more["y"] + more["height"] <= save["y"]
+
+
+def test_an_error_is_seen_above_the_dialog(opened, small):
+    page = opened()
+    hung(page, small)
+    page.click("[data-id=venice]")
+    done(page)
+    page.click("#print")
+    text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"words"}
+    page.set_input_files("#file", text)
+    expect(page.locator("#toast")).to_contain_text("is not a picture")
+    found = box(page, "#toast")
+    middle = [found["x"] + found["width"] / 2, found["y"] + found["height"] / 2]
+    seen = "([x, y]) => Boolean(document.elementFromPoint(x, y).closest('#toast'))"
+    assert page.evaluate(seen, middle)
 
 
 def test_with_the_keyboard_alone(opened, small):
@@ -249,14 +328,14 @@ def test_everything_has_a_name(opened, small):
 
 
 def test_every_setting_is_on_the_page(opened):
-    """But for the two that are no matter of a picture."""
+    """All that the server takes."""
     page = opened()
     settings = page.evaluate("fetch('/api/start').then((one) => one.json())")["settings"]
     elsewhere = {"strength", "style_scale", "style_blend", "size", "enlarge"}  # or in full quality
     for setting in settings:
         name = setting["name"]
         there = page.locator(f"#knob-{name}").count()
-        assert there == (name not in elsewhere | {"threads", "segment"}), name
+        assert there == (name not in elsewhere), name
 
 
 CONTRAST = """() => {
@@ -270,12 +349,18 @@ CONTRAST = """() => {
             if ((parts(colour)[3] ?? 1) === 1) return colour;
         }
     };
+    const ratio = (first, second) => {
+        const shades = [first, second].map(light).sort((a, b) => a - b);
+        return (shades[1] + 0.05) / (shades[0] + 0.05);
+    };
     const found = [];
+    for (const one of document.querySelectorAll("[placeholder]"))
+        if (one.checkVisibility() && one.placeholder)
+            found.push([ratio(getComputedStyle(one, "::placeholder").color, behind(one)), one.id]);
     for (const one of document.body.querySelectorAll("*")) {
         const text = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
         if (!text || one.disabled || !one.checkVisibility()) continue;
-        const shades = [getComputedStyle(one).color, behind(one)].map(light).sort((a, b) => a - b);
-        found.push([(shades[1] + 0.05) / (shades[0] + 0.05), one.outerHTML.slice(0, 90)]);
+        found.push([ratio(getComputedStyle(one).color, behind(one)), one.outerHTML.slice(0, 90)]);
     }
     return found;
 }"""

@@ -1,5 +1,6 @@
 """From a photograph to a file: first use, knobs, blends, stop, full quality, own paintings."""
 
+import json
 from pathlib import Path
 
 from PIL import Image
@@ -93,6 +94,7 @@ def test_more_knobs(opened, small):
     page.get_by_label("tv weight").fill("-3")
     page.get_by_label("tv weight").blur()
     expect(page.get_by_label("tv weight")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#toast")).to_contain_text("tv weight: ")  # and why
     page.get_by_role("button", name="All as it was").click()
     expect(page.get_by_label("tv weight")).to_have_value("8")
     done(page)
@@ -164,9 +166,11 @@ def test_full_quality_is_cancelled_or_kept(opened, small):
     assert recipe.read(Path(download.value.path()).read_bytes())["stopped"] == "interrupted"
     jobs.get_by_role("button", name="Look at it").click()
     expect(page.locator("#status")).to_have_text("Stopped, and kept as it is")
+    expect(page.locator("#save")).to_be_enabled()
     page.click("#queue")
     jobs.get_by_role("button", name="Remove").click()
     expect(jobs).to_have_count(0)
+    expect(page.locator("#save")).to_be_disabled()  # it is gone
 
 
 def test_an_own_painting(opened, small):
@@ -195,6 +199,60 @@ def test_two_tabs(opened, small):
     first.context.close()
     done(second)
     expect(second.locator("#title")).to_have_text("The Harvest")
+
+
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_draft_that_another_page_stopped_begins_again(opened, small):
+    first, second = opened(), opened()
+    hung(first, small)
+    endless(first)
+    first.click("[data-id=venice]")
+    expect(first.locator("#after")).to_be_visible()
+    first.evaluate(HIDE, True)
+    hung(second, small)
+    second.click("[data-id=harvest]")
+    done(second)
+    first.evaluate(HIDE, False)
+    known = "() => fetch('/api/start').then((one) => one.json())"
+    expect(first.locator("#status")).to_contain_text("Painting")
+    first.wait_for_function(
+        f"({known})().then((one) => one.works.at(-1).paintings[0] === 'venice')"
+    )
+    first.click("#stop")
+    expect(first.locator("#status")).to_have_text("Stopped, and kept as it is")
+
+
+def test_a_tab_that_is_duplicated(opened, small):
+    """A browser copies its storage: then there are two pages, and two drafts."""
+    first = opened()
+    hung(first, small)
+    endless(first)
+    first.click("[data-id=venice]")
+    expect(first.locator("#after")).to_be_visible()
+    second = first.context.new_page()
+    copied = json.dumps(first.evaluate("sessionStorage.studio"))
+    second.add_init_script(f"sessionStorage.studio = {copied}")
+    second.goto(first.url)
+    expect(second.locator("#status")).to_contain_text("Painting")
+    second.click("[data-id=harvest]")
+    expect(second.locator("#status")).to_have_text("Mixing colours …")
+    works = second.evaluate("fetch('/api/start').then((one) => one.json())")["works"]
+    assert [one["state"] for one in works[-2:]] == ["painting", "waiting"]
+
+
+def test_many_pages(opened):
+    """More than the six connections that a browser has to a server (RFC 9112, 9.4)."""
+    first = opened()
+    for _ in range(7):
+        page = first.context.new_page()
+        page.goto(first.url)
+        expect(page.locator("#paintings img")).to_have_count(len(ms.gallery.paintings()))
+        page.evaluate(HIDE, True)
 
 
 def test_what_is_no_picture(opened):

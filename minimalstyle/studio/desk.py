@@ -85,8 +85,8 @@ class Desk:
         self._thumbs: dict[str, bytes] = {}
         self._lock = threading.RLock()  # of works
         self._tabs: Counter[str] = Counter()  # that are open
-        self.drafts = Painter(self._works_changed, keep=True)
-        self.prints = Painter(self._works_changed, nice=10)
+        self.drafts = Painter(changed, keep=True)
+        self.prints = Painter(changed, nice=10)
 
     def open(self) -> None:
         """Begin to work."""
@@ -97,9 +97,6 @@ class Desk:
         """End all processes."""
         for painter in (self.drafts, self.prints):
             painter.close()
-
-    def _works_changed(self) -> None:
-        self._changed()
 
     # --- Pages ---
 
@@ -202,13 +199,14 @@ class Desk:
             return key
         if len(self._own()) >= _OWN:
             raise Busy(f"the wall has {_OWN} paintings of your own; take one down first")
-        self._thumbs[key] = small(read(data), _THUMB, 82, "WEBP")
+        thumb = small(read(data), _THUMB, 82, "WEBP")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             atomic_write(self.folder / key, data)
         except OSError as error:
             cause = error.__cause__ if isinstance(error, OutputError) else None  # has no path
             raise Busy(f"the painting cannot be kept: {reason(cause or error)}") from None
+        self._thumbs[key] = thumb
         return key
 
     def remove_painting(self, key: str) -> None:

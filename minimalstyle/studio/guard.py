@@ -40,11 +40,15 @@ class Guard:
         At which it listens.
     token : str or None
         What whoever asks has to know; None where only this computer can reach it.
+    name : str
+        Of this computer, besides the usual ones.
     """
 
-    def __init__(self, app: App, port: int, token: str | None = None) -> None:
+    def __init__(
+        self, app: App, port: int, token: str | None = None, name: str = "localhost"
+    ) -> None:
         self.app, self.token = app, token
-        names = ("127.0.0.1", "localhost", "[::1]")
+        names = ("127.0.0.1", "localhost", "[::1]", name)
         self.hosts = {f"{name}:{port}" for name in names} | (set(names) if port == 80 else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -49,7 +49,7 @@ def serve(
     name = f"[{name}]" if ":" in name else name
     address = f"http://{name}:{port}/" + (f"?token={token}" if token else "")
     config = uvicorn.Config(
-        application(folder, port, token, debug=debug),
+        application(folder, port, token, name, debug=debug),
         log_config=None,
         log_level="critical",
         access_log=False,

@@ -27,7 +27,7 @@ from ..settings.settings import LARGEST, SETTINGS
 from .desk import MOST_PAINTINGS, Busy, Desk, describe
 from .guard import Guard
 from .uploads import MOST_BYTES, Refused, body, wish
-from .wishes import settings_from
+from .wishes import NOT_FROM_A_PAGE, settings_from
 
 __all__ = ["application"]
 
@@ -83,6 +83,7 @@ class _Studio:
         settings = [
             {"name": name, "group": one.group, "help": one.help, **schema[name]}
             for name, one in SETTINGS.items()
+            if name not in NOT_FROM_A_PAGE
         ]
         return JSONResponse(
             {
@@ -264,7 +265,14 @@ class _Studio:
             print(f"minimalstyle: {type(error).__name__}: {reason(error)}", file=sys.stderr)
 
 
-def application(folder: Path, port: int, token: str | None = None, *, debug: bool = False) -> Guard:
+def application(
+    folder: Path,
+    port: int,
+    token: str | None = None,
+    name: str = "localhost",
+    *,
+    debug: bool = False,
+) -> Guard:
     """The application, for a server of ASGI.
 
     Parameters
@@ -275,6 +283,8 @@ def application(folder: Path, port: int, token: str | None = None, *, debug: boo
         At which it is reached.
     token : str, optional
         What whoever asks has to know.
+    name : str
+        Under which it is reached, besides the usual ones.
     debug : bool
         Print tracebacks.
     """
@@ -302,8 +312,7 @@ def application(folder: Path, port: int, token: str | None = None, *, debug: boo
     ]
     app = Starlette(routes=routes, lifespan=studio.living)
     app.state.studio = studio
-    guard = Guard(app, port, token)
-    return guard
+    return Guard(app, port, token, name)
 
 
 def _picture(data: bytes) -> Response:

@@ -57,6 +57,7 @@ async def wish(request: Request) -> dict[str, Any]:
     """What the body of a request asks for: a photo, paintings and settings, unchecked."""
     try:
         found = json.loads(await body(request, _MOST_JSON))
+        json.dumps(found, ensure_ascii=False).encode()  # JSON may hold halves of characters
     except (ValueError, RecursionError):
         raise Refused(400, "this is not JSON") from None
     if not isinstance(found, dict) or not {"photo", "paintings", "settings"} <= found.keys():
@@ -75,10 +76,15 @@ def read(data: bytes) -> images.Picture:
     if not data:
         raise ImageError("the file is empty")
     name = "this file"
-    with errors_of_pillow(name), open_picture(BytesIO(data), name) as image:
-        if image.width * image.height > MOST_PIXELS:
-            most = f"{MOST_PIXELS / 1e6:.0f} million pixels are the most"
-            raise ImageError(f"{name}: has {image.width}x{image.height} pixels; {most}")
+    try:
+        with errors_of_pillow(name), open_picture(BytesIO(data), name) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+    except ImageError as error:
+        if not isinstance(error.__cause__, Image.DecompressionBombError):
+            raise
+        most = f"{MOST_PIXELS / 1e6:.0f} million pixels"
+        raise ImageError(f"{name}: has more than {most}, the most that are taken") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return images.load(data)

@@ -38,6 +38,7 @@ __all__ = ["Source", "Task", "work"]
 
 _SHOWN = 1024  # longer side of a picture that is not finished
 _PAUSE = 0.15  # seconds between two of them
+_PACE = 60.0  # seconds that a pace holds: then the machine may be less busy, or more
 _TELL = 0.1  # seconds between two words on how far it is
 
 
@@ -123,6 +124,7 @@ class _Worker:
         self.pipe = pipe
         self._network: Network | None = None
         self._pace: Pace | None = None
+        self._measured = 0.0  # when that was
         self._pictures: dict[str, tuple[str, Picture]] = {}  # the latest photo and paintings
 
     def warm_up(self) -> None:
@@ -185,8 +187,8 @@ class _Worker:
         from ..painting.pace import measure_pace
 
         self._prepared(task)  # opens the pictures before it may be stopped
-        if self._pace is None:
-            self._pace = measure_pace(self.network)
+        if self._pace is None or time.monotonic() - self._measured > _PACE:
+            self._pace, self._measured = measure_pace(self.network), time.monotonic()
         found = []
         for size in task.sizes:
             self._heed(task)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -22,11 +24,12 @@ from starlette.testclient import TestClient
 
 import minimalstyle as ms
 from minimalstyle.commands.paint import main
+from minimalstyle.painting import pace
 from minimalstyle.records import recipe
 from minimalstyle.settings.settings import Settings
 from minimalstyle.studio import desk as desks
 from minimalstyle.studio import painter as painters
-from minimalstyle.studio import server, uploads
+from minimalstyle.studio import server, uploads, worker
 from minimalstyle.studio.desk import Busy, Desk
 from minimalstyle.studio.wishes import settings_from
 
@@ -128,6 +131,26 @@ def test_a_plan(client, photo):
     ]
     assert plans[0]["memory"] < plans[1]["memory"]
     assert all(one["fits"] and one["seconds"] > 0 for one in plans)
+
+
+def test_a_plan_is_for_the_machine_as_it_is_now(data, monkeypatch):
+    """What was measured while others computed is not believed for ever."""
+    paces = iter([pace.Pace(9.0, 0.0, 9.0, 0.0), pace.Pace(1.0, 0.0, 1.0, 0.0)])
+    monkeypatch.setattr(pace, "measure_pace", lambda _: next(paces))
+    ours, _ = multiprocessing.Pipe()
+    painter = worker._Worker(ours)
+    pictures = worker.Source("photo", data), (worker.Source("painting", data),)
+    task = worker.Task("plan", *pictures, Settings(**SMALL), (64,))
+
+    def seconds():
+        what, plans = painter.answer(task)
+        assert what == "done"
+        return plans[0]["seconds"]
+
+    busy = seconds()
+    assert seconds() == busy  # a moment later it is
+    monkeypatch.setattr(worker, "_PACE", 0.0)
+    assert seconds() == pytest.approx(busy / 9)
 
 
 def test_a_print_goes_on_beside_a_draft(client, photo, studio):
@@ -244,9 +267,11 @@ def test_a_full_disk(data, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    desk = Desk(tmp_path)
     with pytest.raises(Busy, match=r"^the painting cannot be kept: No space left on device$"):
-        Desk(tmp_path).add_painting(data)
+        desk.add_painting(data)
     assert list(tmp_path.iterdir()) == []
+    assert desk._thumbs == {}
 
 
 def test_the_wall_has_an_end(tmp_path, monkeypatch, data):
@@ -382,6 +407,17 @@ def test_hostile_files_get_a_line(kind, client, tmp_path):
         assert str(tmp_path.parent) not in line
 
 
+@pytest.mark.parametrize("size", [9000, 30_000])
+def test_a_picture_of_too_many_pixels(size, client):
+    """More than the studio takes, and more than Pillow opens: nobody here has --max-pixels."""
+    data = bytearray(file_of(np.zeros((9, 9), np.uint8)))
+    data[16:24] = 2 * size.to_bytes(4, "big")  # IHDR, of the PNG specification
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    said = {"error": "this file: has more than 60 million pixels, the most that are taken"}
+    answer = client.post("/api/photos", content=bytes(data))
+    assert (answer.status_code, answer.json()) == (422, said)
+
+
 def test_a_file_that_is_too_large(client, monkeypatch):
     monkeypatch.setattr(server, "MOST_BYTES", 1000)
     said = {"error": "the file is larger than 0 MB, the most that is taken"}
@@ -449,6 +485,24 @@ def test_works_that_make_no_sense(changes, status, client, photo):
         failed = wait(client, answer.json()["id"])
         assert failed["state"] == "failed"
         assert "\n" not in failed["text"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"tab": "\ud800"}, {"settings": {**DRAFT, "style_layers": {"\ud800": 1}}}],
+    ids=["tab", "layers"],
+)
+def test_half_a_character(changes, client, photo):
+    """JSON takes it, UTF-8 does not: no page would be answered while such a work is there."""
+    asked = {"kind": "draft", "photo": photo, "paintings": ["venice"], "settings": DRAFT}
+    answer = client.post("/api/works", content=json.dumps({**asked, **changes}))
+    assert (answer.status_code, answer.json()) == (400, {"error": "this is not JSON"})
+    assert client.get("/api/start").status_code == 200
+
+
+def test_a_page_is_told_of_settings_that_it_may_choose(client, photo):
+    for one in client.get("/api/start").json()["settings"]:
+        settings_from({one["name"]: one["default"]})
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b"[" * 90_000, bytes(200_000)], ids=len)
@@ -648,6 +702,17 @@ def test_for_others(tmp_path, data):
             assert asking.post("/api/photos", content=data).status_code == 201
             evil = {"origin": "http://evil.example"}
             assert asking.post("/api/photos", content=data, headers=evil).status_code == 403
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+def test_another_address_of_this_computer(tmp_path):
+    """All of 127.0.0.0/8 is (RFC 1122)."""
+    with command(tmp_path, "--host", "127.0.0.2") as (process, address):
+        assert address.startswith("http://127.0.0.2:")
+        assert httpx2.get(address, timeout=60).status_code == 200
+        other = {"host": address.removeprefix("http://").replace(".2:", ".3:")}
+        assert httpx2.get(address, headers=other, timeout=60).status_code == 403
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
 

@@ -34,9 +34,17 @@ export const pictureOf = (work) => `/api/works/${work.id}/picture?v=${work.versi
 export const fileOf = (work, kind) => `/api/works/${work.id}/file.${kind}`;
 
 // `told` gets the list of works as often as it changes; the browser asks again when it is cut off.
+// Only while the page is seen: a browser has six connections to a server, for all its pages.
 export function listen(tab, told) {
-  const source = new EventSource(`/api/events?tab=${tab}`);
-  source.onmessage = (event) => told(JSON.parse(event.data));
-  addEventListener("pagehide", () => source.close());
+  let source = null;
+  const follow = () => {
+    source?.close();
+    if (document.hidden) return;
+    source = new EventSource(`/api/events?tab=${tab}`);
+    source.onmessage = (event) => told(JSON.parse(event.data));
+  };
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }

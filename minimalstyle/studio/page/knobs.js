@@ -1,7 +1,7 @@
 // Inputs for settings, from what the program declares of them.
 import { words } from "./words.js";
 
-const ELSEWHERE = ["size", "enlarge", "strength", "style_scale", "style_blend", "threads", "segment"];
+const ELSEWHERE = ["size", "enlarge", "strength", "style_scale", "style_blend"]; // on the page
 const LAYERS = "\\s*\\w+:[\\d.]+(\\s*,\\s*\\w+:[\\d.]+)*\\s*"; // as in the command line
 
 const written = (value) => Object.entries(value).map(([name, weight]) => `${name}:${weight}`).join(", ");
@@ -38,8 +38,8 @@ function input(setting) {
   return found;
 }
 
-// `changed(name, value)` is called with what was chosen; undefined where it makes no sense.
-export function makeKnobs(root, settings, changed) {
+// `changed(name, value)` is called with what was chosen, `wrong(text)` where it makes no sense.
+export function makeKnobs(root, settings, changed, wrong) {
   const groups = new Map(), knobs = new Map();
   for (const setting of settings) {
     const field = ELSEWHERE.includes(setting.name) ? null : input(setting);
@@ -53,7 +53,7 @@ export function makeKnobs(root, settings, changed) {
     const id = `knob-${setting.name}`, row = document.createElement("div");
     row.className = "knob";
     const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: setting.name.replaceAll("_", " ") });
-    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: setting.help.replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting).replaceAll("INIT", "init") });
+    const help = Object.assign(document.createElement("p"), { id: `${id}-help`, textContent: (words.knobs[setting.name] ?? setting.help).replaceAll("CONTENT", words.the_photograph).replaceAll("STYLE", words.the_painting).replaceAll("INIT", "init") });
     field.id = id;
     field.setAttribute("aria-describedby", help.id);
     field.addEventListener("change", () => {
@@ -62,6 +62,7 @@ export function makeKnobs(root, settings, changed) {
       else if (field.type !== "number") changed(setting.name, field.value || null);
       else if (field.validity.valid) changed(setting.name, field.value === "" ? setting.default : Number(field.value));
       field.setAttribute("aria-invalid", String(!field.validity.valid));
+      if (!field.validity.valid) wrong(`${label.textContent}: ${field.validationMessage}`); // the browser's words
     });
     row.append(label, field, help);
     groups.get(setting.group).append(row);

@@ -34,6 +34,7 @@ let toastTimer = null;
 
 function say(text, action) {
   const toast = $("toast"), button = toast.querySelector("button");
+  ($("prints").open ? $("prints") : document.body).append(toast); // nothing is seen above a dialog
   requestAnimationFrame(() => (toast.querySelector("p").textContent = text)); // once it is seen it is read aloud
   button.hidden = !action;
   if (action) {
@@ -212,6 +213,8 @@ function wish() {
 }
 
 function told(now) {
+  const there = (list) => list.find((one) => one.id === state.work?.id);
+  const gone = there(works) && !there(now), busy = gone && isBusy(state.work);
   works = now;
   drawPrints(works, titleFor, {
     stop: (work) => api.stop(work.id).catch(() => {}),
@@ -219,14 +222,19 @@ function told(now) {
     show: look,
     nameOf,
   });
-  const mine = works.find((one) => one.id === state.work?.id);
-  if (mine) state.work = mine;
+  if (gone) {
+    state.work = null; // it cannot be saved any more
+    status("");
+  } else state.work = there(works) ?? state.work;
+  if (busy) begin(0); // another page took its turn
   follow();
 }
 
+const isBusy = (work) => ["waiting", "painting"].includes(work.state);
+
 // What is said and shown of the picture on the stage.
 function follow() {
-  const work = state.work, busy = work && ["waiting", "painting"].includes(work.state);
+  const work = state.work, busy = work && isBusy(work);
   $("save").disabled = work?.state !== "done";
   $("print").disabled = !state.paintings.length;
   $("stop").hidden = !busy || work.kind !== "draft";
@@ -402,9 +410,9 @@ addEventListener("drop", (event) => {
 async function open() {
   fill(document);
   await drawPaintings();
-  setKnobs = makeKnobs($("knobs"), known.settings, set);
+  setKnobs = makeKnobs($("knobs"), known.settings, set, say);
   const before = recall();
-  state.tab = before.tab ?? crypto.getRandomValues(new Uint32Array(2)).join("-");
+  state.tab = crypto.getRandomValues(new Uint32Array(2)).join("-"); // a tab that is duplicated is another one
   works = known.works;
   const latest = works.at(-1); // a page that was closed, and is opened again
   const photo = known.photos.find((one) => one.id === (before.tab ? before.photo?.id : latest?.photo));

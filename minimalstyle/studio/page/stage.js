@@ -31,8 +31,9 @@ function render() {
   hang.style.transform = `translate(${left}px, ${top}px)`;
   hang.classList.toggle("near", view.zoom > 1);
   after.style.clipPath = `inset(0 0 0 ${100 * view.split}%)`;
-  split.style.left = `${100 * view.split}%`;
-  // The grip stays where it can be reached, however near the picture is.
+  // Line and grip stay where they can be seen and reached, however near the picture is.
+  const from = Math.max(0, -left), to = Math.min(width, room.width - left);
+  split.style.left = `${Math.min(to, Math.max(from, width * view.split))}px`;
   const low = Math.max(0, -top), high = Math.min(height, room.height - top);
   split.style.setProperty("--grip", `${(low + high) / 2}px`);
   split.setAttribute("aria-valuenow", Math.round(100 * view.split));
@@ -119,8 +120,11 @@ stage.addEventListener(
   },
   { passive: false },
 );
+// Such as those that make the whole page larger, which are the browser's.
+const others = (event) => event.ctrlKey || event.metaKey || event.altKey;
+
 hang.addEventListener("keydown", (event) => {
-  if (event.target === split) return;
+  if (event.target === split || others(event)) return;
   const step = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }[event.key];
   if (step && view.zoom > 1) {
     view.x += step[0];
@@ -134,6 +138,7 @@ hang.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 split.addEventListener("keydown", (event) => {
+  if (others(event)) return;
   const big = event.shiftKey ? 0.1 : 0.02;
   const to = {
     ArrowLeft: view.split - big, ArrowDown: view.split - big, ArrowRight: view.split + big,

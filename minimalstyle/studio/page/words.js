@@ -89,6 +89,7 @@ export const words = {
   unset: "automatic",
   the_photograph: "the photograph",
   the_painting: "the painting",
+  knobs: { init: "what it begins from: the photograph, noise, or the painting" }, // where the command line takes more
 };
 
 export function duration(seconds) {
