@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ImageError, UsageError
 from ..files import check_file, reason
-from ..gallery import paintings
+from ..gallery import source
 
 __all__ = ["COLUMNS", "Row", "read"]
 
@@ -129,13 +129,19 @@ def _row(path: Path, where: str, found: dict[str, Any]) -> Row:
     return Row(
         where,
         Path(os.path.join(here, found["content"])),
-        tuple(_painting(here, one) for one in styles),
+        tuple(_painting(where, here, one) for one in styles),
         output,
         settings,
     )
 
 
-def _painting(here: Path, name: str) -> Path:
+def _painting(where: str, here: Path, name: str) -> Path:
     """A file beside the list, or a painting of the gallery."""
     path = Path(os.path.join(here, name))
-    return path if os.path.lexists(path) or name not in paintings() else paintings()[name].path
+    if os.path.lexists(path):
+        return path
+    try:
+        found = source(name)
+    except ImageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return path if found == name else Path(found)
