@@ -227,6 +227,24 @@ def test_a_draft_that_another_page_stopped_begins_again(opened, small):
     expect(first.locator("#status")).to_have_text("Stopped, and kept as it is")
 
 
+def test_an_answer_that_is_slower_than_the_painter(opened, small):
+    page = opened()
+    hung(page, small)
+
+    def slow(route):
+        answer = route.fetch()
+        key, state = answer.json()["id"], ""
+        while state != "done":
+            works = page.request.get(f"{page.url}api/start").json()["works"]
+            state = next(one["state"] for one in works if one["id"] == key)
+        page.wait_for_timeout(1000)  # until the page is told
+        route.fulfill(response=answer)
+
+    page.route("**/api/works", slow)
+    page.click("[data-id=venice]")
+    done(page)
+
+
 def test_a_tab_that_is_duplicated(opened, small):
     """A browser copies its storage: then there are two pages, and two drafts."""
     first = opened()

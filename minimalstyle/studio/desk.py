@@ -85,7 +85,7 @@ class Desk:
         self._thumbs: dict[str, bytes] = {}
         self._lock = threading.RLock()  # of works
         self._tabs: Counter[str] = Counter()  # that are open
-        self.drafts = Painter(changed, keep=True)
+        self.drafts = Painter(changed, keep=True, nice=5)  # the browser goes first
         self.prints = Painter(changed, nice=10)
 
     def open(self) -> None:

@@ -195,7 +195,8 @@ async function send() {
   }
   sending = true;
   try {
-    state.work = await api.addWork({ kind: "draft", ...wish(), settings: { ...state.settings, size: SIZE } });
+    const work = await api.addWork({ kind: "draft", ...wish(), settings: { ...state.settings, size: SIZE } });
+    state.work = works.find((one) => one.id === work.id) ?? work; // it may be done before the answer is read
     keep();
     follow();
   } catch (error) {
