@@ -303,7 +303,7 @@ def test_workers_end_with_their_parent(here, number):
 def test_pictures_in_work_go_on_from_their_checkpoints(here, number):
     """Either signal goes to all processes at once, from a terminal or a service."""
     words = ["batch", "photos/a.png", "photos/b.png", "--styles", "waves.png", "--checkpoint"]
-    words += ["--size", "32", "--iterations", "29", "--scales", "1", "-o"]
+    words += ["--size", "32", "--iterations", "100", "--scales", "1", "-o"]
     assert main([*words, "whole"]) == 0
     process = subprocess.Popen(
         [sys.executable, "-m", "minimalstyle", *words, "out", "--workers", "2"],
@@ -316,7 +316,7 @@ def test_pictures_in_work_go_on_from_their_checkpoints(here, number):
         begun = time.monotonic()
         while not all(one.exists() for one in kept) and time.monotonic() - begun < 60:
             time.sleep(0.05)
-        time.sleep(0.3)
+        time.sleep(0.5)
         os.killpg(process.pid, number)
         _, err = process.communicate(timeout=60)
     finally:

@@ -214,8 +214,14 @@ def test_ctrl_c_at_any_moment(pictures, way, module, wait):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert err.count(b"\n") <= 1
-    assert b"Traceback" not in err
+    *before, last = err.splitlines() or [b""]
+    if (pictures / "a_a.png").exists():  # how soon there is one depends on the machine
+        assert last == b"minimalstyle: interrupted; the best picture so far is saved"
+        saving = b"minimalstyle: interrupted; saving the picture, which takes a moment"
+        assert before in ([], [saving])
+    else:
+        assert not before
+        assert last == b"" or last.endswith(b"nothing written")
 
 
 LIMITED = """
