@@ -10,18 +10,20 @@ from playwright.sync_api import expect
 from .conftest import EXAMPLES
 from .pages import PHONE, box, done, endless, hung
 
-CARRIED = """([name, type, data]) => {
-    const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+CARRIED = """(files) => {
     const carried = new DataTransfer();
-    carried.items.add(new File([bytes], name, { type }));
+    for (const [name, data] of files) {
+        const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+        carried.items.add(new File([bytes], name, { type: "image/png" }));
+    }
     return carried;
 }"""
 
 
-def carried(page, path):
-    """A file, as a browser carries it about."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return page.evaluate_handle(CARRIED, [path.name, "image/png", data])
+def carried(page, *paths):
+    """Files, as a browser carries them about."""
+    files = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
+    return page.evaluate_handle(CARRIED, files)
 
 
 @pytest.fixture
@@ -54,6 +56,22 @@ def test_dropped(opened, small):
     done(page)
     page.get_by_label("Take this painting down").click()
     expect(page.locator("[data-id^=own-]")).to_have_count(0)
+
+
+def test_several_at_once(opened, small):
+    """The first photograph, which is said; all paintings."""
+    page = opened()
+    what = {"dataTransfer": carried(page, small, EXAMPLES / "neuschwanstein.jpg")}
+    page.dispatch_event("#stage", "drop", what)
+    expect(page.locator("#toast")).to_contain_text("One photograph at a time")
+    expect(page.locator("#hang")).to_be_visible()
+    assert page.locator("#before").evaluate("(one) => one.naturalWidth") == 120
+    paintings = EXAMPLES / "starry_night.jpg", EXAMPLES / "neuschwanstein.jpg"
+    page.dispatch_event("#wall", "drop", {"dataTransfer": carried(page, *paintings)})
+    for left in (1, 0):
+        expect(page.locator("[data-id^=own-]")).to_have_count(left + 1)
+        page.get_by_label("Take this painting down").first.click()
+        expect(page.locator("[data-id^=own-]")).to_have_count(left)
 
 
 def test_pasted(opened, small):

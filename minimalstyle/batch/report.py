@@ -22,7 +22,7 @@ def of_task(task: Task, state: str, line: Mapping[str, Any] | None = None) -> di
     return {
         "output": task.name,
         "content": str(job.content),
-        "style": ", ".join(map(str, job.styles)),
+        "style": task.style,
         "state": state,
         **known,
         "warnings": list(known["warnings"] or ()),

@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from .. import gallery
 from ..errors import UsageError
 from ..files import check_file, shortened
 from ..painting.job import Job
@@ -80,7 +81,12 @@ class Task:
     @property
     def title(self) -> str:
         """Such as "photo.jpg after painting.jpg"."""
-        return f"{self.job.content!s} after {', '.join(map(str, self.job.styles))}"
+        return f"{self.job.content!s} after {self.style}"
+
+    @property
+    def style(self) -> str:
+        """The paintings, as a user calls them."""
+        return ", ".join(gallery.called(str(one)) for one in self.job.styles)
 
     @property
     def work(self) -> float:

@@ -1,5 +1,4 @@
-"""3x3 convolutionfrom .._types import Float32
- by Winograd's F(m x m, 3x3), forward and backward, with what follows it fused in.
+"""3x3 convolution by Winograd's F(m x m, 3x3), forward and backward, with what follows it fused in.
 
 A tile of outputs is `A^T [(G g G^T) * (B^T d B)] A` for a filter g and the inputs d (`transforms`).
 Summed over the input channels, the product becomes a small matrix product for each of the

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import ImageError
 
-__all__ = ["Painting", "paintings", "source"]
+__all__ = ["Painting", "called", "paintings", "source"]
 
 _FOLDER = Path(__file__).parent
 
@@ -78,3 +78,9 @@ def source(style: Any) -> Any:
     hint = f"{near[0]} is one; " if near else ""
     what = "no such file, and no painting of the gallery"
     raise ImageError(f"{name}: {what}; {hint}minimalstyle styles lists all")
+
+
+def called(style: str) -> str:
+    """What a user calls a style: a painting of the gallery by its name, another by its file."""
+    painting = paintings().get(Path(style).stem)
+    return painting.name if painting is not None and style == str(painting.path) else style

@@ -18,6 +18,9 @@ from .server import application
 
 __all__ = ["serve"]
 
+# Any address beyond this computer: those for documentation (RFC 5737, RFC 3849).
+_ELSEWHERE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
+
 
 def serve(
     host: str, port: int, folder: Path, *, ready: Callable[[str], object], debug: bool = False
@@ -74,10 +77,11 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _reached_at(host: str) -> str:
     """Where others find this computer, if it listens at all of its addresses."""
-    if host != "0.0.0.0":
+    if host not in _ELSEWHERE:
         return host
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.connect(("192.0.2.1", 9))  # for documentation (RFC 5737); nothing is sent
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.connect((_ELSEWHERE[host], 9))  # nothing is sent
         return str(asking.getsockname()[0])
     return host
 

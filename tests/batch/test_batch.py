@@ -137,6 +137,7 @@ def test_a_bad_photograph_is_one_line(here, capsys):
 def test_paintings_of_the_gallery(here, capsys):
     assert batch("photos/a.png", "--styles", "starry-night", "-o", "out") == 0
     assert sorted(times()) == ["a_starry-night.png"]
+    assert rows()["a_starry-night.png"]["style"] == "starry-night"
     assert batch("photos/a.png", "--styles", "stary-night", "-o", "out") == 3
     assert "starry-night is one" in capsys.readouterr().err
 

@@ -690,9 +690,15 @@ def test_a_client_that_goes_away(tmp_path, data):
         assert process.stderr.read() == ""
 
 
-def test_for_others(tmp_path, data):
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_for_others(tmp_path, data, host):
     """The printed address has the token, and can be opened elsewhere."""
-    with command(tmp_path, "--host", "0.0.0.0") as (process, address):
+    try:
+        family = socket.AF_INET6 if host == "::" else socket.AF_INET
+        socket.create_server((host, 0), family=family).close()
+    except OSError as error:
+        pytest.skip(str(error))
+    with command(tmp_path, "--host", host) as (process, address):
         page, token = address.split("/?token=")
         assert len(token) >= 32
         with httpx2.Client(base_url=page, headers={"origin": page}, timeout=60) as asking:

@@ -169,6 +169,10 @@ const useOwn = trying(async (file) => {
   pick(paintingOf(painting.id));
 });
 
+async function useAllOwn(files) {
+  for (const file of files) await useOwn(file);
+}
+
 function caption() {
   const [first, second] = state.paintings.map(paintingOf);
   $("title").textContent = titleFor(state.paintings);
@@ -368,18 +372,18 @@ $("prints").addEventListener("click", (event) => event.target === $("prints") &&
 
 // --- Files --------------------------------------------------------------------------------------
 
-for (const [input, use] of [["file", usePhoto], ["snap", usePhoto], ["own", useOwn]])
+const useFirst = ([file]) => usePhoto(file);
+for (const [input, use] of [["file", useFirst], ["snap", useFirst], ["own", useAllOwn]])
   $(input).addEventListener("change", () => {
-    const [file] = $(input).files;
+    const files = [...$(input).files];
     $(input).value = "";
-    if (file) use(file);
+    use(files);
   });
 $("choose").onclick = $("other").onclick = () => $("file").click();
 $("camera").onclick = () => $("snap").click();
 
 addEventListener("paste", (event) => {
-  const file = [...(event.clipboardData?.files ?? [])][0];
-  if (file) usePhoto(file);
+  usePhoto(event.clipboardData?.files[0]);
 });
 const onWall = (event) => Boolean(event.target.closest?.("#wall"));
 let over = 0;
@@ -402,8 +406,12 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   over = 0;
   $("over").hidden = true;
-  const [file] = event.dataTransfer.files;
-  if (file) (onWall(event) ? useOwn : usePhoto)(file);
+  const files = [...event.dataTransfer.files];
+  if (onWall(event)) useAllOwn(files);
+  else {
+    if (files.length > 1) say(words.one_photo);
+    usePhoto(files[0]);
+  }
 });
 
 // --- Beginning ----------------------------------------------------------------------------------

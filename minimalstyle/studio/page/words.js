@@ -78,6 +78,7 @@ export const words = {
   recipe_no_painting: "The settings of that picture are back; the painting that it was made after is not here.",
   recipe_use: "Paint on it instead",
   drop_photo: "Drop it to paint on it",
+  one_photo: "One photograph at a time: this is the first of them.",
   drop_painting: "Drop it to hang it among the paintings",
   too_many_bytes: (megabytes) => `That file is larger than ${megabytes} MB, the most that is taken.`,
   lost: "The studio does not answer. Is it still running in the terminal?",
