@@ -23,12 +23,12 @@ from urllib.parse import urlsplit
 
 from ..errors import ImageError, MinimalstyleError, StoppedError, UsageError
 from ..files import one_line, reason
-from ..machine import available_cores
 from ..painting.job import Job
 from ..records.style import is_style
 from ..records.style import read as read_style
 from .painter import Outcome
 from .run import Crew, Shown
+from .together import threads_of_each
 from .worker import facts, paint, paint_small, stop
 
 __all__ = ["Cluster"]
@@ -88,7 +88,7 @@ class Cluster(Crew):
         self._wanted = workers
         # A worker that is lost takes what waits there for it along, as one that was lost as well.
         self._ahead = 1 if address is None else 2
-        self._threads = max(available_cores() // workers, 1) if address is None else None
+        self._threads = threads_of_each(workers) if address is None else None
         if address is None:
             self._own, address = _processes(workers), "this machine"
         else:

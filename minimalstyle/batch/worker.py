@@ -81,7 +81,8 @@ def paint(
 def paint_small() -> None:
     """Everything that is to be compiled once."""
     gradient = np.linspace(0, 1, 64 * 64 * 3).reshape(64, 64, 3)
-    job = Job(content=gradient, styles=(gradient[::-1],), settings=Settings(size=64, iterations=2))
+    settings = Settings(size=64, iterations=2, coarse_iterations=2)
+    job = Job(content=gradient, styles=(gradient[::-1],), settings=settings)
     Painter(1).attempt(0, job)
 
 

@@ -302,19 +302,17 @@ def _check(args: argparse.Namespace, folder: Folder, listed: list[Task]) -> None
 
 def _dry_run(todo: list[Task], workers: int, display: Display) -> int:
     """Every job with what it takes."""
-    from ..batch.painter import Painter
-    from ..machine import available_cores
+    from ..batch import together
     from ..painting import plan
-    from ..painting.pace import measure_pace
 
-    painter, paces = Painter(max(available_cores() // workers, 1)), {}
+    painters, paces = together.painters(workers), {}
     total, most, failed = 0.0, 0, 0
     for task in todo:
         try:
-            run = painter.prepare(task.job)
+            run = painters[0].prepare(task.job)
             speed = repr(task.job.settings)
             if speed not in paces:
-                paces[speed] = measure_pace(run.network, run.settings)
+                paces[speed] = together.measure_pace(painters, task.job)
             needs = plan.make(run, paces[speed])
         except Exception as error:
             failed += 1
@@ -327,5 +325,5 @@ def _dry_run(todo: list[Task], workers: int, display: Display) -> int:
         total, most = total + needs.seconds, max(most, needs.memory)
     count = f"{len(todo) - failed} pictures"
     memory = f"at most {workers * most / 1e6:.0f} MB" + (f" for {workers}" if workers > 1 else "")
-    _CONSOLE.result(f"{count}, {memory}, {duration(total / workers)} in all")
+    _CONSOLE.result(f"{count}, {memory}, {duration(total / len(painters))} in all")
     return min(FAILED + failed, MOST_FAILED) if failed else 0

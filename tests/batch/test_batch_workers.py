@@ -1,9 +1,11 @@
 """Batches of several processes: the same pictures, and one that is killed costs nothing."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,7 @@ from minimalstyle.batch.painter import Painter
 from minimalstyle.batch.tasks import Task
 from minimalstyle.commands.paint import main
 from minimalstyle.errors import ImageError, StoppedError, UsageError
-from minimalstyle.painting import plan
+from minimalstyle.painting import pace, plan
 from minimalstyle.records import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster's own libraries
@@ -160,6 +162,25 @@ def test_memory_is_counted_together(here, monkeypatch, capsys):
     assert out.count(" MB, too much") == 4
     each, both = (int(line.split(" MB")[0].split()[-1]) for line in out.splitlines()[3:])
     assert abs(both - 2 * each) <= 1
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(1, 1), (2, 2), (4, 3)])
+def test_the_time_is_that_of_all_at_once(here, capsys, monkeypatch, workers, at_once):
+    """No more paces than cores."""
+    all_at_once = threading.Barrier(at_once, timeout=60)
+
+    def measured(network, settings):
+        all_at_once.wait()
+        return pace.Pace(600.0, 0.0, 600.0, 0.0)
+
+    monkeypatch.setattr(pace, "measure_pace", measured)
+    monkeypatch.setattr(together, "available_cores", lambda: 3)
+    words = ["batch", "photos", "--styles", "waves.png", *QUICK, "-o", "out", "--dry-run"]
+    assert main([*words, "--workers", str(workers)]) == 0
+    *each, in_all = re.findall(r"(\d+):(\d\d):(\d\d)", capsys.readouterr().out)
+    seconds = [3600 * int(h) + 60 * int(m) + int(s) for h, m, s in (*each, in_all)]
+    assert len(each) == 4
+    assert abs(sum(seconds[:-1]) / at_once - seconds[-1]) <= 4
 
 
 @pytest.mark.parametrize(
