@@ -204,7 +204,7 @@ def test_ctrl_c_at_any_moment(pictures, way, module, wait):
     script = pictures / "minimalstyle"  # as an installed command
     script.write_text(COMMAND)
     command = [sys.executable, *([str(script)] if way == "command" else ["-m", "minimalstyle"])]
-    words = ["a.png", "a.png", "--size", "512", "--enlarge", "--quiet"]
+    words = ["a.png", "a.png", "--size", "512", "--enlarge", "--iterations", "10000", "--quiet"]
     with subprocess.Popen(
         [*command, *words],
         cwd=pictures, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
