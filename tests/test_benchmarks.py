@@ -169,7 +169,10 @@ def test_arithmetic(benchmark):
 def test_each_page_has_the_table_of_the_results(benchmark):
     table = benchmark("table")
     assert all(page.read_text(encoding="utf-8") == table.filled(page) for page in table.PAGES)
-    assert "| Zen 4 (AVX-512) | 0.17 s, 3.1 times |" in table.table()
+    results = json.loads(max(table.ROOT.glob("benchmarks/results/*zen4.json")).read_text())
+    first = results["evaluations"][0]
+    row = f"| {first['ours']['seconds']['median']:.2f} s, {first['speedup']:.1f} times |"
+    assert f"| Zen 4 (AVX-512) {row}" in table.table()
 
 
 def test_print(benchmark, tmp_path):

@@ -218,7 +218,8 @@ class Whole:
         self._regions = regions
         self._weights: dict[str, list[Float32]] = {}  # of the positions of a layer, in each region
         self._gradients: dict[str, Map] = {}  # where regions add up
-        self._scaled: dict[int, Map] = {}  # memory for the weighted features of a region
+        # Memory for the weighted features of a region, of each shape.
+        self._scaled: dict[tuple[int, ...], Map] = {}
         self._features: dict[str, Map] = {}
         self._image: Float32
 
@@ -271,7 +272,10 @@ class Whole:
         return [Moments(*moments(f, threads), f.height * f.width)]
 
     def _memory_like(self, f: Map) -> Map:
-        return self._scaled.setdefault(f.data.size, maps.empty(*f[1:4]))
+        shape = f.height, f.width, f.channels
+        if shape not in self._scaled:
+            self._scaled[shape] = maps.empty(*shape)
+        return self._scaled[shape]
 
     def backward(
         self,

@@ -6,7 +6,9 @@ from conftest import off
 
 import minimalstyle as ms
 from minimalstyle import reference
+from minimalstyle.engine import maps
 from minimalstyle.errors import UsageError
+from minimalstyle.network.bounded import measure
 from minimalstyle.network.layers import VGG
 from minimalstyle.network.network import Network
 from minimalstyle.optimize.lbfgs import minimize
@@ -151,6 +153,24 @@ def test_a_region_that_covers_all_is_none(scene):
     without = ms.Objective(network, **{**arguments, "regions": None})(image)
     assert with_region[0] == pytest.approx(without[0], rel=1e-5)
     assert off(with_region[1], without[1]) < 1e-4
+
+
+def test_layers_of_one_size_in_memory(network, rng):
+    """Of another shape: more channels for less pixels."""
+    layers = [f"relu{number}_1" for number in range(1, 6)]
+    channels = 64, 128, 256, 512, 512
+
+    def in_memory(height, width):
+        return [maps.size(height >> i, width >> i, c) for i, c in enumerate(channels)]
+
+    sizes = ((height, width) for height in range(16, 64) for width in range(16, 128))
+    size = next(one for one in sizes if len(set(in_memory(*one))) < len(channels))
+    image = rng.random((*size, 3), np.float32)
+    mask = np.ones(size, np.float32)
+    whole = measure(network, image, layers, border="zero")
+    for name, found in measure(network, image, layers, border="zero", mask=mask).items():
+        np.testing.assert_allclose(found.mean, whole[name].mean, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found.second, whole[name].second, rtol=1e-4, atol=1e-2)
 
 
 def test_region_that_is_small_at_a_deep_layer(scene):
