@@ -218,8 +218,7 @@ class Whole:
         self._regions = regions
         self._weights: dict[str, list[Float32]] = {}  # of the positions of a layer, in each region
         self._gradients: dict[str, Map] = {}  # where regions add up
-        # Memory for the weighted features of a region, of each shape.
-        self._scaled: dict[tuple[int, ...], Map] = {}
+        self._scaled: dict[tuple[int, ...], Map] = {}  # for a region's weighted features, by shape
         self._features: dict[str, Map] = {}
         self._image: Float32
 
@@ -272,8 +271,7 @@ class Whole:
         return [Moments(*moments(f, threads), f.height * f.width)]
 
     def _memory_like(self, f: Map) -> Map:
-        shape = f.height, f.width, f.channels
-        if shape not in self._scaled:
+        if (shape := f[1:4]) not in self._scaled:
             self._scaled[shape] = maps.empty(*shape)
         return self._scaled[shape]
 
