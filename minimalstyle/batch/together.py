@@ -1,4 +1,4 @@
-"""How many pictures this machine paints at once, and whether they fit into its memory."""
+"""What this machine paints at once: how many pictures, with how many threads, and how fast."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

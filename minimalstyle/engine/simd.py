@@ -53,9 +53,9 @@ def _lanes() -> int:
 
 LANES = _lanes()
 CACHE_LINE = 16  # float32 values
-# Enough sums that none waits for the one before; of more rows, more lie beyond the last of a few
-# tiles. Measured on Zen 4: with AVX-512, 8 rows are slower, by a fifth at 96 px; with AVX2, 4 are
-# slower at most sizes, and 12 vectors are what its 16 registers have room for.
+# Enough sums that none waits for the one before. Where there are few tiles, a block of more rows is
+# in part empty. Measured on Zen 4: with AVX-512, 8 rows are slower, by a fifth at 96 px; with AVX2,
+# 4 rows are, at 256 and 512 px, and its 16 registers have room for the 12 vectors of 6.
 BLOCK_ROWS = 4 if LANES == 16 else 6
 BLOCK_VECTORS = 2
 _LLVM_VECTOR = ir.VectorType(ir.FloatType(), LANES)

@@ -690,14 +690,20 @@ def test_a_client_that_goes_away(tmp_path, data):
         assert process.stderr.read() == ""
 
 
+def has_ipv6():
+    """Containers often have none."""
+    try:
+        socket.create_server(("::", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_for_others(tmp_path, data, host):
     """The printed address has the token, and can be opened elsewhere."""
-    try:
-        family = socket.AF_INET6 if host == "::" else socket.AF_INET
-        socket.create_server((host, 0), family=family).close()
-    except OSError as error:
-        pytest.skip(str(error))
+    if host == "::" and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
     with command(tmp_path, "--host", host) as (process, address):
         page, token = address.split("/?token=")
         assert len(token) >= 32
