@@ -58,16 +58,19 @@ def test_dropped(opened, small):
     expect(page.locator("[data-id^=own-]")).to_have_count(0)
 
 
-def test_several_at_once(opened, small):
-    """The first photograph, which is said; all paintings."""
+def test_several_at_once(opened, small, tmp_path):
+    """The first photograph, which is said; all paintings, but for one that is none."""
     page = opened()
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
     what = {"dataTransfer": carried(page, small, EXAMPLES / "neuschwanstein.jpg")}
     page.dispatch_event("#stage", "drop", what)
     expect(page.locator("#toast")).to_contain_text("One photograph at a time")
     expect(page.locator("#hang")).to_be_visible()
     assert page.locator("#before").evaluate("(one) => one.naturalWidth") == 120
-    paintings = EXAMPLES / "starry_night.jpg", EXAMPLES / "neuschwanstein.jpg"
+    paintings = text, EXAMPLES / "starry_night.jpg", EXAMPLES / "neuschwanstein.jpg"
     page.dispatch_event("#wall", "drop", {"dataTransfer": carried(page, *paintings)})
+    expect(page.locator("#toast")).to_contain_text("text.png: ")
     for left in (1, 0):
         expect(page.locator("[data-id^=own-]")).to_have_count(left + 1)
         page.get_by_label("Take this painting down").first.click()

@@ -68,13 +68,13 @@ function titleFor(ids) {
 
 // --- Photographs --------------------------------------------------------------------------------
 
-function tooLarge(file) {
-  if (file.size > known.most_bytes) say(words.too_many_bytes(Math.round(known.most_bytes / 1e6)));
-  return file.size > known.most_bytes;
+function checkBytes(file) {
+  if (file.size > known.most_bytes) throw new Error(words.too_many_bytes(Math.round(known.most_bytes / 1e6)));
 }
 
 const usePhoto = trying(async (file) => {
-  if (!file || tooLarge(file)) return;
+  if (!file) return;
+  checkBytes(file);
   status(words.reading);
   try {
     const photo = await api.addPhoto(file);
@@ -160,18 +160,21 @@ const takeDown = trying(async (painting) => {
   keep();
 });
 
-const useOwn = trying(async (file) => {
-  if (!file || tooLarge(file)) return;
+async function useOwn(file) {
+  checkBytes(file);
   say(words.hanging);
   const painting = await api.addPainting(file);
   await drawPaintings();
   $("toast").hidden = true;
   pick(paintingOf(painting.id));
-});
-
-async function useAllOwn(files) {
-  for (const file of files) await useOwn(file);
 }
+
+// What is wrong with some is said when the others hang, or it would be covered by what is said of them.
+const useAllOwn = trying(async (files) => {
+  const wrong = [];
+  for (const file of files) await useOwn(file).catch((error) => wrong.push(`${file.name}: ${error.message}`));
+  if (wrong.length) throw new Error(wrong.join(" "));
+});
 
 function caption() {
   const [first, second] = state.paintings.map(paintingOf);
